@@ -1,0 +1,160 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { EXIT_CONFIG, StartupError } from './startup-error.js';
+
+/** One setting: what is allowed (for error messages and the README), its default, and how it is read. */
+interface SettingSpec<T> {
+  allowed: string;
+  schema: z.ZodType<T, string | undefined>;
+  secret?: boolean;
+}
+
+function setting<T>(spec: SettingSpec<T>): SettingSpec<T> {
+  return spec;
+}
+
+const text = (fallback: string) => z.string().trim().default(fallback);
+const optionalText = z.string().trim().optional();
+const oneOf = <const T extends string>(values: readonly [T, ...T[]], fallback: NoInfer<T>) =>
+  z.enum(values).default(fallback);
+const integer = (min: number, max: number) =>
+  z
+    .string()
+    .trim()
+    .regex(/^\d+$/)
+    .transform(Number)
+    .pipe(z.number().int().min(min).max(max));
+const integerOr = (fallback: number, min: number, max: number) =>
+  z
+    .string()
+    .default(String(fallback))
+    .pipe(integer(min, max));
+const autoOr = (min: number, max: number) =>
+  z
+    .union([z.literal('auto'), integer(min, max)])
+    .default('auto');
+const QUEUE_NAME = /^(?!amq\.)[^\u0000-\u001f]{1,200}$/;
+
+const BROKER_URL = /^amqps?:\/\/\S+$/;
+const brokerUrls = z
+  .string()
+  .default('amqp://guest:guest@localhost:5672')
+  .transform((list) => list.split(',').map((url) => url.trim()))
+  .pipe(z.array(z.string().regex(BROKER_URL).refine(URL.canParse)).min(1));
+
+/**
+ * Every setting of the worker, in the order of the README's table. Each is read from the environment variable
+ * of its name, or from the file that `<NAME>_FILE` names.
+ */
+export const SETTINGS = {
+  RABBITMQ_URL: setting({
+    allowed: 'one or more amqp:// or amqps:// URLs, separated by commas',
+    schema: brokerUrls,
+    secret: true,
+  }),
+  RABBITMQ_CA_FILE: setting({ allowed: 'the path of a PEM file', schema: optionalText }),
+  RABBITMQ_CERT_FILE: setting({ allowed: 'the path of a PEM file', schema: optionalText }),
+  RABBITMQ_KEY_FILE: setting({ allowed: 'the path of a PEM file', schema: optionalText }),
+  REQUEST_QUEUE: setting({
+    allowed: 'a queue name of 1 to 200 characters that does not start with amq.',
+    schema: text('inference').pipe(z.string().regex(QUEUE_NAME)),
+  }),
+  RESULTS_QUEUE: setting({
+    allowed: 'empty, or a queue name of 1 to 200 characters that does not start with amq.',
+    schema: text('').pipe(z.union([z.literal(''), z.string().regex(QUEUE_NAME)])),
+  }),
+  QUEUE_TYPE: setting({ allowed: 'quorum or classic', schema: oneOf(['quorum', 'classic'], 'quorum') }),
+  TOPOLOGY: setting({
+    allowed: 'assert, check or none',
+    schema: oneOf(['assert', 'check', 'none'], 'assert'),
+  }),
+  DELIVERY_LIMIT: setting({ allowed: 'a whole number from 1 to 1000', schema: integerOr(5, 1, 1000) }),
+  MODELS_DIR: setting({ allowed: 'a folder with one folder for each model', schema: text('models') }),
+  DEFAULT_MODEL: setting({ allowed: 'the name of a model in MODELS_DIR', schema: optionalText }),
+  CONCURRENCY: setting({ allowed: 'auto or a whole number from 1 to 65535', schema: autoOr(1, 65_535) }),
+  PREFETCH: setting({ allowed: 'auto or a whole number from 1 to 65535', schema: autoOr(1, 65_535) }),
+  BATCH_MAX_SIZE: setting({ allowed: 'a whole number from 1 to 4096', schema: integerOr(64, 1, 4096) }),
+  BATCH_MAX_WAIT_MS: setting({
+    allowed: 'a whole number of milliseconds from 0 to 10000',
+    schema: integerOr(2, 0, 10_000),
+  }),
+  PREPROCESS_IO_DELAY_MS: setting({
+    allowed: 'a whole number of milliseconds from 0 to 600000',
+    schema: integer(0, 600_000).optional(),
+  }),
+  MAX_MESSAGE_BYTES: setting({
+    allowed: 'a whole number of bytes from 1 to 536870912',
+    schema: integerOr(16_777_216, 1, 536_870_912),
+  }),
+  HTTP_HOST: setting({ allowed: 'a host name or address', schema: text('0.0.0.0') }),
+  HTTP_PORT: setting({ allowed: 'a port from 0 to 65535 (0: any free one)', schema: integerOr(8080, 0, 65_535) }),
+  DRAIN_TIMEOUT_MS: setting({
+    allowed: 'a whole number of milliseconds from 0 to 3600000',
+    schema: integerOr(20_000, 0, 3_600_000),
+  }),
+  LOG_LEVEL: setting({
+    allowed: 'error, warn, info or debug',
+    schema: oneOf(['error', 'warn', 'info', 'debug'], 'info'),
+  }),
+  LOG_FORMAT: setting({ allowed: 'json or pretty', schema: z.enum(['json', 'pretty']).optional() }),
+};
+
+export type SettingName = keyof typeof SETTINGS;
+
+type SettingValues = { readonly [Name in SettingName]: z.output<(typeof SETTINGS)[Name]['schema']> };
+
+/** The worker's settings: typed, complete, checked. Injected by this class. */
+export interface Settings extends SettingValues {}
+export abstract class Settings {}
+
+/**
+ * Reads all settings.
+ *
+ * @throws StartupError (exit code 78) that names every problem, one line each: variable, value, what is allowed.
+ */
+export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
+  const problems: string[] = [];
+  const values = Object.entries(SETTINGS).map(([name, spec]) => {
+    const raw = rawValue(name, env, problems);
+    const parsed = spec.schema.safeParse(raw === '' ? undefined : raw);
+    if (!parsed.success) {
+      const shown = 'secret' in spec && spec.secret ? maskMalformed(raw ?? '') : raw;
+      problems.push(`${name}: ${JSON.stringify(shown)} is not allowed; it takes ${spec.allowed}`);
+    }
+    return [name, parsed.data];
+  });
+  const settings = Object.fromEntries(values) as Settings;
+  if (Boolean(settings.RABBITMQ_CERT_FILE) !== Boolean(settings.RABBITMQ_KEY_FILE))
+    problems.push('RABBITMQ_CERT_FILE and RABBITMQ_KEY_FILE: a client certificate needs both');
+  if (problems.length > 0) throw new StartupError(problems.join('\n'), EXIT_CONFIG);
+  return settings;
+}
+
+function rawValue(name: string, env: NodeJS.ProcessEnv, problems: string[]): string | undefined {
+  const file = env[`${name}_FILE`];
+  if (!file) return env[name];
+  if (env[name]) {
+    problems.push(`${name}: set it or ${name}_FILE, not both`);
+    return undefined;
+  }
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    problems.push(`${name}_FILE: cannot read ${JSON.stringify(file)} (${(error as NodeJS.ErrnoException).code})`);
+    return undefined;
+  }
+}
+
+/** Passwords in the AMQP URLs of a text: `amqp://user:secret@host` → `amqp://user:***@host`. */
+export function maskCredentials(text: string): string {
+  return text.replace(/(amqps?:\/\/[^:/@\s,]*):[^\s,]*@/g, '$1:***@');
+}
+
+/** A secret setting's value that may be malformed: shows less than it could, never more. */
+function maskMalformed(urls: string): string {
+  return urls.replace(/[^\s,]+/g, (url) =>
+    url.includes('@')
+      ? url.replace(/^(\w+:\/\/)?([^:@/]*)(.*)@/, '$1$2:***@')
+      : url.replace(/:(?!\/\/)(?!\d+(\/|$)).*/, ':***'),
+  );
+}

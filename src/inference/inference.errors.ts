@@ -1,0 +1,42 @@
+/** What went wrong with a request, as clients see it in an error answer and operators in a dead letter. */
+export type ErrorCode =
+  | 'INVALID_JSON'
+  | 'INVALID_REQUEST'
+  | 'UNSUPPORTED_ENCODING'
+  | 'TOO_LARGE'
+  | 'UNKNOWN_MODEL'
+  | 'UNKNOWN_INPUT'
+  | 'MISSING_INPUT'
+  | 'SHAPE_MISMATCH'
+  | 'DATATYPE_MISMATCH'
+  | 'DEADLINE_EXCEEDED'
+  | 'PREPROCESS_FAILED'
+  | 'INFERENCE_FAILED'
+  | 'CRASH_SUSPECT'
+  | 'REPLY_UNROUTABLE'
+  | 'INTERNAL';
+
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set(['PREPROCESS_FAILED', 'INFERENCE_FAILED', 'INTERNAL']);
+
+/** A request that gets no result. The message says what to change, in one sentence, and quotes no tensor values. */
+export class InferenceError extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'InferenceError';
+  }
+
+  /** True when the same request may succeed later. */
+  get retryable(): boolean {
+    return RETRYABLE.has(this.code);
+  }
+}
+
+/** Any failure as an {@link InferenceError}; what is not one already becomes `code`. */
+export function asInferenceError(error: unknown, code: ErrorCode = 'INTERNAL'): InferenceError {
+  if (error instanceof InferenceError) return error;
+  return new InferenceError(code, error instanceof Error ? error.message : String(error), { cause: error });
+}

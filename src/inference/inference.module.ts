@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common';
+import { MetricsModule } from '../metrics/metrics.module.js';
+import { ModelsModule } from '../models/models.module.js';
+import { PreprocessModule } from '../preprocess/preprocess.module.js';
+import { RabbitMqModule } from '../rabbitmq/rabbitmq.module.js';
+import { InferenceController } from './inference.controller.js';
+import { InferencePipeline } from './inference.pipeline.js';
+import { InferenceService } from './inference.service.js';
+
+@Module({
+  imports: [ModelsModule, PreprocessModule, RabbitMqModule, MetricsModule],
+  controllers: [InferenceController],
+  providers: [InferencePipeline, InferenceService],
+  exports: [InferenceService],
+})
+export class InferenceModule {}

@@ -1,0 +1,142 @@
+/**
+ * Runs a batch: one value or Error for each item, in the order of the items. A rejection, or an answer of
+ * another length, fails every item.
+ */
+export type RunBatch<T, R> = (items: readonly T[]) => Promise<readonly (R | Error)[]>;
+
+export interface MicroBatcherOptions<T> {
+  /** Largest batch handed to a runner. */
+  readonly maxSize: number;
+  /** Longest wait for company, in ms, counted from the oldest waiting item. */
+  readonly maxWaitMs: number;
+  /** How many items may still come soon: while none may, nothing waits for company. Default: none. */
+  readonly expected?: () => number;
+  /** Only items of the same group share a batch. Default: all do. */
+  readonly groupOf?: (item: T) => string;
+  /** Looks at an item as its batch is put together: an Error keeps it out and is its answer. */
+  readonly refuse?: (item: T) => Error | undefined;
+}
+
+interface Waiting<T, R> {
+  readonly item: T;
+  readonly since: number;
+  resolve(value: R): void;
+  reject(error: Error): void;
+}
+
+/**
+ * Turns single items into batches by pull: whenever a runner is free it takes what waits, so batches grow by
+ * themselves under load. Knows nothing of tensors or messages.
+ */
+export class MicroBatcher<T, R> {
+  private readonly groups = new Map<string, Waiting<T, R>[]>();
+  private readonly free: RunBatch<T, R>[];
+  private isScheduled = false;
+  private timer: NodeJS.Timeout | undefined;
+
+  /** @param runners each runs one batch at a time */
+  constructor(
+    runners: readonly RunBatch<T, R>[],
+    private readonly options: MicroBatcherOptions<T>,
+  ) {
+    this.free = [...runners];
+  }
+
+  /** Resolves with the item's own answer, or rejects with its own error. */
+  add(item: T): Promise<R> {
+    return new Promise((resolve, reject) => {
+      const key = this.options.groupOf?.(item) ?? '';
+      const group = this.groups.get(key);
+      const waiting = { item, since: performance.now(), resolve, reject };
+      if (group) group.push(waiting);
+      else this.groups.set(key, [waiting]);
+      this.schedule();
+    });
+  }
+
+  /** Items that wait for a runner. */
+  get waiting(): number {
+    let count = 0;
+    for (const group of this.groups.values()) count += group.length;
+    return count;
+  }
+
+  /**
+   * Decides once a turn of the event loop, after all that arrived in it has been added: deciding within `add`
+   * would run the first message of a full socket buffer alone.
+   */
+  private schedule(): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    setImmediate(() => {
+      this.isScheduled = false;
+      this.dispatch();
+    });
+  }
+
+  private dispatch(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    while (this.free.length > 0) {
+      const [key, group] = this.oldestGroup() ?? [];
+      if (key === undefined || !group?.[0]) return;
+      const waitMs = this.remainingWaitMs(group, group[0].since);
+      if (waitMs > 0) {
+        this.timer = setTimeout(() => this.dispatch(), waitMs);
+        return;
+      }
+      void this.run(this.take(key, group));
+    }
+  }
+
+  /** A full group goes first; among the others, the one that has waited longest. */
+  private oldestGroup(): [string, Waiting<T, R>[]] | undefined {
+    let oldest: [string, Waiting<T, R>[]] | undefined;
+    for (const entry of this.groups) {
+      if (entry[1].length >= this.options.maxSize) return entry;
+      if (!oldest || (entry[1][0]?.since ?? 0) < (oldest[1][0]?.since ?? 0)) oldest = entry;
+    }
+    return oldest;
+  }
+
+  private remainingWaitMs(group: readonly unknown[], oldest: number): number {
+    const { maxSize, maxWaitMs, expected } = this.options;
+    if (group.length >= maxSize || (expected?.() ?? 0) === 0) return 0;
+    return maxWaitMs - (performance.now() - oldest);
+  }
+
+  private take(key: string, group: Waiting<T, R>[]): Waiting<T, R>[] {
+    const batch = group.splice(0, this.options.maxSize);
+    if (group.length === 0) this.groups.delete(key);
+    const { refuse } = this.options;
+    if (!refuse) return batch;
+    return batch.filter((waiting) => {
+      const refusal = refuse(waiting.item);
+      if (refusal) waiting.reject(refusal);
+      return !refusal;
+    });
+  }
+
+  private async run(batch: readonly Waiting<T, R>[]): Promise<void> {
+    const runner = this.free.pop();
+    if (!runner) return;
+    try {
+      if (batch.length > 0) answer(batch, await runner(batch.map(({ item }) => item)));
+    } catch (error) {
+      for (const { reject } of batch) reject(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      this.free.push(runner);
+      if (this.groups.size > 0) this.dispatch();
+    }
+  }
+}
+
+function answer<T, R>(batch: readonly Waiting<T, R>[], answers: readonly (R | Error)[]): void {
+  if (answers.length !== batch.length)
+    throw new Error(`the runner gave ${answers.length} answers for a batch of ${batch.length}`);
+  batch.forEach(({ resolve, reject }, index) => {
+    const value = answers[index] as R | Error;
+    if (value instanceof Error) reject(value);
+    else resolve(value);
+  });
+}

@@ -1,0 +1,97 @@
+import { Settings } from '../config/settings.js';
+import { ModelConfig } from '../models/model-config.js';
+import { ModelFile } from '../models/model.repository.js';
+import { OnnxSession } from '../models/onnx.session.js';
+import { AnsweringModel } from '../protocol/answer.encoder.js';
+import { ModelSignature, Row, RowOutput } from '../protocol/rows.js';
+import { PreprocessModel } from '../preprocess/preprocessor.js';
+import { runBisecting } from './bisect.js';
+import { InferenceError } from './inference.errors.js';
+import { MicroBatcher } from './micro-batcher.js';
+
+interface QueuedRow {
+  readonly row: Row;
+  readonly deadline?: number;
+}
+
+/** A model at work: its session, its batcher, and how many of its requests are on the way to it. */
+export class ServedModel implements AnsweringModel, PreprocessModel {
+  readonly name: string;
+  readonly version: string;
+  readonly config: ModelConfig;
+  readonly signature: ModelSignature;
+  /** Largest batch, in rows; 1 for a model without a batch dimension. */
+  readonly maxBatchSize: number;
+  readonly maxBatchWaitMs: number;
+  /** Requests in preprocessing, whose rows are about to come. */
+  preparing = 0;
+  private readonly batcher: MicroBatcher<QueuedRow, RowOutput>;
+
+  /** @param onBatch told of each batch that ran: its rows and its duration */
+  constructor(
+    file: ModelFile,
+    private readonly session: OnnxSession,
+    settings: Pick<Settings, 'BATCH_MAX_SIZE' | 'BATCH_MAX_WAIT_MS'>,
+    onBatch: (rows: number, durationMs: number) => void,
+  ) {
+    ({ name: this.name, version: this.version, config: this.config } = file);
+    this.signature = session.signature;
+    const { maxSize = settings.BATCH_MAX_SIZE, maxWaitMs = settings.BATCH_MAX_WAIT_MS } = file.config.batching;
+    this.maxBatchSize = this.isBatched ? maxSize : 1;
+    this.maxBatchWaitMs = maxWaitMs;
+    const run = async (items: readonly QueuedRow[]) => {
+      const startedAt = performance.now();
+      const outputs = await session.run(items.map(({ row }) => row));
+      onBatch(items.length, performance.now() - startedAt);
+      return outputs;
+    };
+    this.batcher = new MicroBatcher([(items) => runBisecting(items, run)], {
+      maxSize: this.maxBatchSize,
+      maxWaitMs,
+      expected: () => this.preparing,
+      groupOf: ({ row }) => row.dims.join(';'),
+      refuse: ({ deadline }) => deadlineError(deadline),
+    });
+  }
+
+  get inputs() {
+    return this.signature.inputs;
+  }
+
+  get outputs() {
+    return this.signature.outputs;
+  }
+
+  get isBatched() {
+    return this.signature.isBatched;
+  }
+
+  get labels() {
+    return this.config.labels;
+  }
+
+  /** @throws InferenceError INFERENCE_FAILED or DEADLINE_EXCEEDED, for this row alone */
+  async infer(row: Row, deadline?: number): Promise<RowOutput> {
+    try {
+      return await this.batcher.add({ row, deadline });
+    } catch (error) {
+      if (error instanceof InferenceError) throw error;
+      throw new InferenceError('INFERENCE_FAILED', `model '${this.name}' failed on this input: ${(error as Error).message}`);
+    }
+  }
+
+  release(): Promise<void> {
+    return this.session.release();
+  }
+}
+
+/** The error of a deadline that has passed. */
+export function deadlineError(deadline: number | undefined): InferenceError | undefined {
+  if (deadline === undefined) return undefined;
+  const late = performance.now() - deadline;
+  if (late <= 0) return undefined;
+  return new InferenceError(
+    'DEADLINE_EXCEEDED',
+    `the deadline passed ${late.toFixed(0)} ms before inference; allow more time in \`expiration\` or \`parameters.timeout\``,
+  );
+}

@@ -1,0 +1,43 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { AppModule } from './app.module.js';
+import { readSettings, Settings } from './config/settings.js';
+import { StartupError } from './config/startup-error.js';
+import { InferenceService } from './inference/inference.service.js';
+import { PinoLogger } from './logger.js';
+import { ConfirmedPublisher } from './rabbitmq/confirmed.publisher.js';
+import { RabbitMqTransport } from './rabbitmq/rabbitmq.transport.js';
+
+/** Probes up, models warm, then consume: each step shows in the probes. */
+async function start(settings: Settings): Promise<void> {
+  const app = await NestFactory.create(AppModule, {
+    logger: new PinoLogger(settings),
+    abortOnError: false,
+  });
+  app.connectMicroservice(
+    { inject: [RabbitMqTransport], useFactory: (strategy: RabbitMqTransport) => ({ strategy }) },
+    { inheritAppConfig: true },
+  );
+  app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
+  await app.listen(settings.HTTP_PORT, settings.HTTP_HOST);
+  await app.get(InferenceService).start();
+  app.get(ConfirmedPublisher).start();
+  await app.startAllMicroservices();
+}
+
+try {
+  await start(readSettings());
+} catch (error) {
+  const { message, exitCode } = explain(error);
+  for (const line of message.split('\n')) process.stderr.write(`onnxmq cannot start: ${line}\n`);
+  process.exit(exitCode);
+}
+
+function explain(error: unknown): StartupError {
+  if (error instanceof StartupError) return error;
+  const { code, message, stack } = error as NodeJS.ErrnoException & { port?: number };
+  if (code === 'EADDRINUSE') return new StartupError(`HTTP_PORT: ${message.replace(/^.*address already in use /, '')} is already in use; choose another`);
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return new StartupError(`HTTP_HOST and HTTP_PORT: cannot listen there (${message})`);
+  return new StartupError(stack ?? message);
+}

@@ -1,0 +1,52 @@
+import { createHistogram, RecordableHistogram } from 'node:perf_hooks';
+import { Injectable } from '@nestjs/common';
+
+/** What the worker did in a span of time. */
+export interface ActivitySummary {
+  readonly answered: number;
+  readonly deadLettered: number;
+  /** Mean rows of a batch. */
+  readonly meanBatch: number;
+  /** From receipt to confirmed answer, in ms. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** Counts what happens to messages and batches. */
+@Injectable()
+export class Activity {
+  private answeredCount = 0;
+  private deadLetteredCount = 0;
+  private batches = 0;
+  private rows = 0;
+  private latencyUs: RecordableHistogram = createHistogram();
+
+  /** @param latencyMs from receipt to confirmed answer */
+  answered(latencyMs: number): void {
+    this.answeredCount++;
+    this.latencyUs.record(Math.max(1, Math.round(latencyMs * 1000)));
+  }
+
+  deadLettered(): void {
+    this.deadLetteredCount++;
+  }
+
+  batchRan(rows: number, _durationMs: number): void {
+    this.batches++;
+    this.rows += rows;
+  }
+
+  /** What happened since the last call. */
+  takeSummary(): ActivitySummary {
+    const summary = {
+      answered: this.answeredCount,
+      deadLettered: this.deadLetteredCount,
+      meanBatch: this.batches === 0 ? 0 : this.rows / this.batches,
+      p50Ms: this.latencyUs.percentile(50) / 1000,
+      p99Ms: this.latencyUs.percentile(99) / 1000,
+    };
+    this.answeredCount = this.deadLetteredCount = this.batches = this.rows = 0;
+    this.latencyUs.reset();
+    return summary;
+  }
+}

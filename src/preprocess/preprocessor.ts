@@ -1,0 +1,22 @@
+import { ModelFile } from '../models/model.repository.js';
+import { InferenceRequest } from '../protocol/inference-request.js';
+import { ModelSignature, Row } from '../protocol/rows.js';
+
+/** What preprocessing gets to know of the model. */
+export interface PreprocessModel extends Pick<ModelFile, 'name' | 'config'> {
+  readonly signature: ModelSignature;
+}
+
+/**
+ * Turns a request into rows. Provide a class of your own for this token to fetch, decode or tokenize:
+ *
+ * ```ts
+ * { provide: Preprocessor, useClass: ImagePreprocessor }
+ * ```
+ *
+ * It runs for up to `CONCURRENCY` requests at once. An `InferenceError` it throws decides the error code; any
+ * other becomes `PREPROCESS_FAILED`.
+ */
+export abstract class Preprocessor {
+  abstract prepare(request: InferenceRequest, model: PreprocessModel): Promise<Row[]>;
+}

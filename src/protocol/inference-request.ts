@@ -1,0 +1,40 @@
+/** A request in one form, whatever its wire form was. Its tensors are not yet held against a model. */
+export interface InferenceRequest {
+  /** The producer's name for the request: body `id`, else `message_id`, else `correlation_id`. */
+  readonly id?: string;
+  /** The model asked for; none means the default model. */
+  readonly model?: string;
+  /** What to infer from: named tensors, or the shorthand's one row without a name. */
+  readonly input: NamedTensors | ShorthandRow;
+  /** Names of the outputs asked for; none means all. */
+  readonly outputs?: readonly string[];
+  /** Not to be inferred after this moment, in ms on the clock of `performance.now()`. */
+  readonly deadline?: number;
+  /** Nest's packet id, where the request came in a Nest packet. */
+  readonly packet?: NestPacket;
+}
+
+/** V2 JSON: `inputs`. */
+export interface NamedTensors {
+  readonly form: 'tensors';
+  readonly tensors: readonly RequestTensor[];
+}
+
+/** Shorthand: `data` of one row, flat or nested, without the batch dimension. */
+export interface ShorthandRow {
+  readonly form: 'row';
+  readonly data: unknown;
+}
+
+export interface RequestTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly datatype: string;
+  /** Flat in row-major order, or nested as `shape` says. */
+  readonly data: unknown;
+}
+
+/** The envelope of Nest's `ClientProxy`. `emit` sends no `id`. */
+export interface NestPacket {
+  readonly id?: string;
+}

@@ -1,0 +1,159 @@
+import { InferenceError } from '../inference/inference.errors.js';
+import { InferenceRequest, NestPacket, RequestTensor } from './inference-request.js';
+import { RequestMessage } from './message.js';
+
+/** The pattern that Nest's `ClientProxy` addresses: `client.send('infer', request)`. */
+export const INFER_PATTERN = 'infer';
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/**
+ * Decodes a body in any of the JSON wire forms; the form is told by its content.
+ *
+ * @param content the body, decompressed
+ * @throws InferenceError INVALID_JSON or INVALID_REQUEST
+ */
+export function decodeRequest(content: Buffer, message: RequestMessage): InferenceRequest {
+  const { headers = {} } = message.properties;
+  if (headers['inference-header-content-length'] !== undefined)
+    throw invalid('binary tensors (inference-header-content-length) are not supported yet; send the tensors as JSON');
+  const json = parseJson(content);
+  const { body, packet } = openPacket(json);
+  if (packet && !isInferPattern(json['pattern']))
+    throw invalid(`this queue serves the pattern '${INFER_PATTERN}' only`);
+  const parameters = optionalObject(body, 'parameters');
+  return {
+    id: requestId(body, message),
+    model: modelName(body, message),
+    input: readInput(body),
+    outputs: readOutputs(body['outputs']),
+    deadline: readDeadline(message.properties, parameters?.['timeout']),
+    packet,
+  };
+}
+
+/** What an error answer needs to find its requester, read from a body that may be broken. Never throws. */
+export function identify(message: RequestMessage): Pick<InferenceRequest, 'id' | 'packet'> {
+  try {
+    const { body, packet } = openPacket(parseJson(message.content));
+    return { id: requestId(isString(body['id']) ? body : {}, message), packet };
+  } catch {
+    return { id: requestId({}, message) };
+  }
+}
+
+function parseJson(content: Buffer): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(content.toString('utf8'));
+  } catch {
+    // V8's own message quotes the body, which must not reach a log.
+    throw new InferenceError('INVALID_JSON', `the body (${content.length} bytes) is not JSON; send a JSON object`);
+  }
+  if (!isObject(value)) throw invalid('the body must be a JSON object with `data` or `inputs`');
+  return value;
+}
+
+function openPacket(value: JsonObject): { body: JsonObject; packet?: NestPacket } {
+  const { pattern, data, id } = value;
+  if (!isString(pattern) && !isObject(pattern)) return { body: value };
+  const packet = { id: isString(id) ? id : undefined };
+  if (!isObject(data)) return { body: { data }, packet };
+  return { body: data, packet };
+}
+
+/** `'infer'`, or Nest's customary object pattern `{ cmd: 'infer' }`. */
+function isInferPattern(pattern: unknown): boolean {
+  return pattern === INFER_PATTERN || (isObject(pattern) && pattern['cmd'] === INFER_PATTERN);
+}
+
+function requestId(body: JsonObject, message: RequestMessage): string | undefined {
+  const { id } = body;
+  if (id !== undefined && !isString(id)) throw invalid('`id` must be a string');
+  return [id, message.properties.messageId, message.properties.correlationId].find(isString);
+}
+
+function modelName(body: JsonObject, { properties }: RequestMessage): string | undefined {
+  const name = properties.headers?.['x-model'] ?? body['model'] ?? body['model_name'] ?? properties.type;
+  if (name === undefined || name === '') return undefined;
+  if (!isString(name)) throw invalid('the model name (header x-model, `model`, `model_name`) must be a string');
+  return name;
+}
+
+function readInput(body: JsonObject): InferenceRequest['input'] {
+  const { inputs, data } = body;
+  if (inputs === undefined) {
+    if (!Array.isArray(data)) throw invalid('the request needs `data` (an array) or `inputs` (an array of tensors)');
+    return { form: 'row', data };
+  }
+  if (!Array.isArray(inputs)) throw invalid('`inputs` must be an array of tensors');
+  const tensors = inputs.map(readTensorHeader);
+  const names = new Set(tensors.map((tensor) => tensor.name));
+  if (names.size < tensors.length) throw invalid('`inputs` has two tensors of the same name');
+  return { form: 'tensors', tensors };
+}
+
+function readTensorHeader(input: unknown, index: number): RequestTensor {
+  const where = `inputs[${index}]`;
+  if (!isObject(input)) throw invalid(`${where} must be an object with name, shape, datatype and data`);
+  const { name, shape, datatype, data } = input;
+  if (!isString(name)) throw invalid(`${where}.name must be a string`);
+  if (!isShape(shape)) throw invalid(`${where}.shape must be an array of whole numbers`);
+  if (!isString(datatype)) throw invalid(`${where}.datatype must be a string such as "FP32"`);
+  if (!Array.isArray(data)) throw invalid(`${where}.data must be an array`);
+  return { name, shape, datatype, data };
+}
+
+function readOutputs(outputs: unknown): string[] | undefined {
+  if (outputs === undefined) return undefined;
+  if (!Array.isArray(outputs)) throw invalid('`outputs` must be an array of objects with a name');
+  const names = outputs.map((output: unknown, index) => {
+    if (!isObject(output) || !isString(output['name'])) throw invalid(`outputs[${index}].name must be a string`);
+    return output['name'];
+  });
+  return names.length > 0 ? names : undefined;
+}
+
+/** A timestamp of whole seconds may lie up to this long before the moment that it stands for. */
+const TIMESTAMP_RESOLUTION_MS = 1000;
+
+function readDeadline(properties: RequestMessage['properties'], timeout: unknown): number | undefined {
+  const expiration = Number(properties.expiration ?? NaN);
+  let remainingMs = Infinity;
+  if (expiration >= 0) remainingMs = expiration - ageMs(properties.timestamp);
+  if (timeout !== undefined) {
+    if (typeof timeout !== 'number' || !(timeout >= 0))
+      throw invalid('`parameters.timeout` must be a number of microseconds');
+    if (timeout > 0) remainingMs = Math.min(remainingMs, timeout / 1000); // 0: none, as in Triton
+  }
+  return remainingMs === Infinity ? undefined : performance.now() + remainingMs;
+}
+
+function ageMs(timestamp: unknown): number {
+  if (typeof timestamp !== 'number' || timestamp <= 0) return 0;
+  const isMilliseconds = timestamp > 1e11;
+  const since = isMilliseconds ? timestamp : timestamp * 1000 + TIMESTAMP_RESOLUTION_MS;
+  return Math.max(0, Date.now() - since);
+}
+
+function optionalObject(body: JsonObject, name: string): JsonObject | undefined {
+  const value = body[name];
+  if (value !== undefined && !isObject(value)) throw invalid(`\`${name}\` must be an object`);
+  return value;
+}
+
+function isShape(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((dim) => Number.isSafeInteger(dim) && dim >= 0);
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function invalid(message: string): InferenceError {
+  return new InferenceError('INVALID_REQUEST', message);
+}

@@ -1,0 +1,148 @@
+import { InferenceError } from '../inference/inference.errors.js';
+import { InferenceRequest, NamedTensors, RequestTensor } from './inference-request.js';
+import { elementCount, isDatatype, readTensor, slice, TensorData, TensorSpec } from './tensor.js';
+
+/** What a model takes and gives. */
+export interface ModelSignature {
+  readonly name: string;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  /** True where the first dimension of every input and output is open: the batch dimension. */
+  readonly isBatched: boolean;
+}
+
+/**
+ * One input of a batch: for each model input, in the model's order, its elements and its dimensions without
+ * the batch dimension. For a model without a batch dimension, the whole request.
+ */
+export interface Row {
+  readonly tensors: readonly TensorData[];
+  readonly dims: readonly (readonly number[])[];
+}
+
+/** A row's share of a model's outputs, in the model's order; shaped as {@link Row}. */
+export type RowOutput = Row;
+
+/**
+ * Holds a request against a model and splits it into rows.
+ *
+ * @throws InferenceError UNKNOWN_INPUT, MISSING_INPUT, SHAPE_MISMATCH, DATATYPE_MISMATCH or INVALID_REQUEST;
+ *   the message says what the model expects
+ */
+export function rowsOf(request: InferenceRequest, model: ModelSignature): Row[] {
+  const unknownOutput = request.outputs?.find((name) => !model.outputs.some((output) => output.name === name));
+  if (unknownOutput !== undefined)
+    throw new InferenceError(
+      'INVALID_REQUEST',
+      `model '${model.name}' has no output '${unknownOutput}'; its outputs are ${describeAll(model.outputs)}`,
+    );
+  const { input } = request;
+  return input.form === 'row' ? [shorthandRow(input.data, model)] : tensorRows(input, model);
+}
+
+function shorthandRow(data: unknown, model: ModelSignature): Row {
+  const [spec, ...others] = model.inputs;
+  if (!spec || others.length > 0)
+    throw new InferenceError(
+      'INVALID_REQUEST',
+      `\`data\` serves models with one input; send \`inputs\` for ${describeAll(model.inputs)}`,
+    );
+  const dims = shorthandDims(data, model.isBatched ? spec.shape.slice(1) : spec.shape);
+  if (!dims)
+    throw new InferenceError(
+      'SHAPE_MISMATCH',
+      `\`data\` does not have the shape of one row; the model expects ${describe(spec)}${model.isBatched ? ', sent without the first (batch) dimension' : ''}`,
+    );
+  return { tensors: [readTensor(spec.name, spec.datatype, dims, data)], dims: [dims] };
+}
+
+/** The dimensions that shorthand data has for a row of `shape`, flat or nested; undefined where it fits neither. */
+function shorthandDims(data: unknown, shape: TensorSpec['shape']): number[] | undefined {
+  const nested = nestedDims(data, shape.length);
+  if (nested.length === shape.length && fits(nested, shape)) return nested;
+  const fixed = shape.filter((dim) => typeof dim === 'number');
+  const open = shape.length - fixed.length;
+  if (nested.length !== 1 || open > 1) return undefined;
+  const missing = (nested[0] as number) / elementCount(fixed);
+  if (open === 0 ? missing !== 1 : !Number.isInteger(missing)) return undefined;
+  return shape.map((dim) => (typeof dim === 'number' ? dim : missing));
+}
+
+function nestedDims(data: unknown, maxRank: number): number[] {
+  const dims: number[] = [];
+  for (let level = data; Array.isArray(level) && dims.length <= maxRank; level = level[0] as unknown)
+    dims.push(level.length);
+  return dims;
+}
+
+function tensorRows(input: NamedTensors, model: ModelSignature): Row[] {
+  const stranger = input.tensors.find(({ name }) => !model.inputs.some((spec) => spec.name === name));
+  if (stranger)
+    throw new InferenceError(
+      'UNKNOWN_INPUT',
+      `model '${model.name}' has no input '${stranger.name}'; its inputs are ${describeAll(model.inputs)}`,
+    );
+  const sent = model.inputs.map((spec) => checkedTensor(input, spec, model));
+  if (!model.isBatched)
+    return [{ tensors: sent.map(({ tensor, spec }) => read(tensor, spec)), dims: sent.map(({ tensor }) => tensor.shape) }];
+
+  const count = sent[0]?.tensor.shape[0] ?? 0;
+  const uneven = sent.find(({ tensor }) => tensor.shape[0] !== count);
+  if (count === 0 || uneven)
+    throw new InferenceError(
+      'SHAPE_MISMATCH',
+      uneven
+        ? `the inputs differ in their first (batch) dimension: ${uneven.tensor.shape[0]} and ${count}`
+        : 'the first (batch) dimension is 0; send at least one row',
+    );
+  const tensors = sent.map(({ tensor, spec }) => read(tensor, spec));
+  const dims = sent.map(({ tensor }) => tensor.shape.slice(1));
+  if (count === 1) return [{ tensors, dims }];
+  return Array.from({ length: count }, (_, row) => ({
+    tensors: tensors.map((tensor) => {
+      const width = tensor.length / count;
+      return slice(tensor, row * width, (row + 1) * width);
+    }),
+    dims,
+  }));
+}
+
+function checkedTensor(
+  { tensors }: NamedTensors,
+  spec: TensorSpec,
+  model: ModelSignature,
+): { tensor: RequestTensor; spec: TensorSpec } {
+  const tensor = tensors.find(({ name }) => name === spec.name);
+  if (!tensor)
+    throw new InferenceError(
+      'MISSING_INPUT',
+      `input '${spec.name}' is missing; model '${model.name}' expects ${describeAll(model.inputs)}`,
+    );
+  if (tensor.datatype !== spec.datatype) {
+    const sent = isDatatype(tensor.datatype) ? tensor.datatype : 'no datatype of the protocol';
+    throw new InferenceError('DATATYPE_MISMATCH', `input '${spec.name}' is ${sent}; the model expects ${describe(spec)}`);
+  }
+  if (!fits(tensor.shape, spec.shape))
+    throw new InferenceError(
+      'SHAPE_MISMATCH',
+      `input '${spec.name}' has shape [${tensor.shape.join(', ')}]; the model expects ${describe(spec)}`,
+    );
+  return { tensor, spec };
+}
+
+function read(tensor: RequestTensor, spec: TensorSpec): TensorData {
+  return readTensor(spec.name, spec.datatype, tensor.shape, tensor.data);
+}
+
+function fits(dims: readonly number[], shape: TensorSpec['shape']): boolean {
+  return dims.length === shape.length && shape.every((dim, axis) => typeof dim === 'string' || dim === dims[axis]);
+}
+
+/** `image FP32[batch, 64]` */
+export function describe(spec: TensorSpec): string {
+  return `${spec.name} ${spec.datatype}[${spec.shape.map((dim) => (dim === '' ? '?' : dim)).join(', ')}]`;
+}
+
+function describeAll(specs: readonly TensorSpec[]): string {
+  return specs.map(describe).join(', ');
+}

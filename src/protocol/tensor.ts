@@ -1,0 +1,237 @@
+import { InferenceError } from '../inference/inference.errors.js';
+
+/**
+ * Tensor datatypes by their Open Inference Protocol (V2) names. `BYTES` elements are strings here; `BOOL`
+ * elements are 0 or 1.
+ */
+export type Datatype =
+  | 'BOOL'
+  | 'UINT8'
+  | 'UINT16'
+  | 'UINT32'
+  | 'UINT64'
+  | 'INT8'
+  | 'INT16'
+  | 'INT32'
+  | 'INT64'
+  | 'FP32'
+  | 'FP64'
+  | 'BYTES';
+
+export type NumericData =
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | Float32Array
+  | Float64Array;
+export type BigIntData = BigInt64Array | BigUint64Array;
+/** A tensor's elements, flat, in row-major order. */
+export type TensorData = NumericData | BigIntData | string[];
+
+/** Name, datatype and shape of a model's input or output. A dimension that the model leaves open is its symbol. */
+export interface TensorSpec {
+  readonly name: string;
+  readonly datatype: Datatype;
+  readonly shape: readonly (number | string)[];
+}
+
+interface DatatypeCodec {
+  /** What JSON must hold for an element. */
+  readonly expects: string;
+  allocate(length: number): TensorData;
+  /** Writes a JSON value, or returns false when it is not one of this datatype. */
+  write(data: TensorData, at: number, value: unknown): boolean;
+}
+
+function integerCodec(
+  array: new (length: number) => NumericData,
+  name: string,
+  min: number,
+  max: number,
+): DatatypeCodec {
+  return {
+    expects: `${name}: whole numbers from ${min} to ${max}`,
+    allocate: (length) => new array(length),
+    write(data, at, value) {
+      if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) return false;
+      (data as NumericData)[at] = value;
+      return true;
+    },
+  };
+}
+
+function bigIntegerCodec(
+  array: new (length: number) => BigIntData,
+  name: string,
+  min: bigint,
+  max: bigint,
+): DatatypeCodec {
+  return {
+    expects: `${name}: whole numbers from ${min} to ${max}, beyond ±2^53 as decimal strings`,
+    allocate: (length) => new array(length),
+    write(data, at, value) {
+      // A JSON number beyond 2^53 has already lost digits when it gets here.
+      const exact = typeof value === 'number' ? Number.isSafeInteger(value) : isDecimal(value);
+      if (!exact) return false;
+      const integer = BigInt(value as number | string);
+      if (integer < min || integer > max) return false;
+      (data as BigIntData)[at] = integer;
+      return true;
+    },
+  };
+}
+
+function isDecimal(value: unknown): boolean {
+  return typeof value === 'string' && /^-?\d{1,20}$/.test(value);
+}
+
+function floatCodec(
+  array: new (length: number) => Float32Array | Float64Array,
+  name: string,
+  max: number,
+): DatatypeCodec {
+  return {
+    expects: `${name}: finite numbers`,
+    allocate: (length) => new array(length),
+    write(data, at, value) {
+      // `<=` is false for NaN; JSON.parse turns 1e999 into Infinity.
+      if (typeof value !== 'number' || !(Math.abs(value) <= max)) return false;
+      (data as NumericData)[at] = value;
+      return true;
+    },
+  };
+}
+
+const FLOAT32_MAX = (2 - 2 ** -23) * 2 ** 127;
+
+const CODECS: Readonly<Record<Datatype, DatatypeCodec>> = {
+  BOOL: {
+    expects: 'BOOL: true or false',
+    allocate: (length) => new Uint8Array(length),
+    write(data, at, value) {
+      if (value !== true && value !== false && value !== 0 && value !== 1) return false;
+      (data as Uint8Array)[at] = Number(value);
+      return true;
+    },
+  },
+  UINT8: integerCodec(Uint8Array, 'UINT8', 0, 255),
+  UINT16: integerCodec(Uint16Array, 'UINT16', 0, 65_535),
+  UINT32: integerCodec(Uint32Array, 'UINT32', 0, 4_294_967_295),
+  UINT64: bigIntegerCodec(BigUint64Array, 'UINT64', 0n, 2n ** 64n - 1n),
+  INT8: integerCodec(Int8Array, 'INT8', -128, 127),
+  INT16: integerCodec(Int16Array, 'INT16', -32_768, 32_767),
+  INT32: integerCodec(Int32Array, 'INT32', -2_147_483_648, 2_147_483_647),
+  INT64: bigIntegerCodec(BigInt64Array, 'INT64', -(2n ** 63n), 2n ** 63n - 1n),
+  FP32: floatCodec(Float32Array, 'FP32', FLOAT32_MAX),
+  FP64: floatCodec(Float64Array, 'FP64', Number.MAX_VALUE),
+  BYTES: {
+    expects: 'BYTES: strings',
+    allocate: (length) => Array.from({ length }, () => ''),
+    write(data, at, value) {
+      if (typeof value !== 'string') return false;
+      (data as string[])[at] = value;
+      return true;
+    },
+  },
+};
+
+export function isDatatype(value: unknown): value is Datatype {
+  return typeof value === 'string' && Object.hasOwn(CODECS, value);
+}
+
+/** A zero-filled tensor (empty strings for `BYTES`) of `length` elements. */
+export function allocate(datatype: Datatype, length: number): TensorData {
+  return CODECS[datatype].allocate(length);
+}
+
+/** Elements `from` to `to` (excluded), without copying where the datatype allows. */
+export function slice(data: TensorData, from: number, to: number): TensorData {
+  return Array.isArray(data) ? data.slice(from, to) : data.subarray(from, to);
+}
+
+/** Copies a tensor's elements into `target` from `offset` on. Both are of one datatype. */
+export function copyInto(target: TensorData, data: TensorData, offset: number): void {
+  if (Array.isArray(target)) {
+    for (let i = 0; i < data.length; i++) target[offset + i] = data[i] as string;
+  } else {
+    (target as Float32Array).set(data as Float32Array, offset);
+  }
+}
+
+/** The number of elements of a shape. */
+export function elementCount(dims: readonly number[]): number {
+  let count = 1;
+  for (const dim of dims) count *= dim;
+  return count;
+}
+
+/**
+ * Reads JSON `data`, flat in row-major order or nested as `dims` says, into a tensor.
+ *
+ * @throws InferenceError SHAPE_MISMATCH or DATATYPE_MISMATCH, with the input's name and what was expected.
+ */
+export function readTensor(
+  input: string,
+  datatype: Datatype,
+  dims: readonly number[],
+  data: unknown,
+): TensorData {
+  if (!Array.isArray(data))
+    throw new InferenceError('SHAPE_MISMATCH', `input '${input}': data must be an array`);
+  const { write, expects } = CODECS[datatype];
+  const length = elementCount(dims);
+  const isNested = Array.isArray(data[0]);
+  // Checked before anything is allocated: the shape is the producer's word.
+  if (!isNested && data.length !== length)
+    throw new InferenceError(
+      'SHAPE_MISMATCH',
+      `input '${input}': shape [${dims.join(', ')}] needs ${length} elements, data has ${data.length}`,
+    );
+  if (isNested) checkNesting(input, dims, data, 0);
+  const tensor = allocate(datatype, length);
+  let at = 0;
+  const fill = (values: readonly unknown[]): void => {
+    for (const value of values) {
+      if (isNested && Array.isArray(value)) fill(value);
+      else if (write(tensor, at, value)) at++;
+      else
+        throw new InferenceError(
+          'DATATYPE_MISMATCH',
+          `input '${input}': element ${at} is ${kindOf(value)}, the model expects ${expects}`,
+        );
+    }
+  };
+  fill(data);
+  return tensor;
+}
+
+/** Recursion ends at the rank of `dims`, however deep the data is nested. */
+function checkNesting(input: string, dims: readonly number[], value: unknown, depth: number): void {
+  const isLeaf = depth === dims.length;
+  if (isLeaf ? !Array.isArray(value) : Array.isArray(value) && value.length === dims[depth]) {
+    if (!isLeaf) for (const inner of value as unknown[]) checkNesting(input, dims, inner, depth + 1);
+    return;
+  }
+  throw new InferenceError(
+    'SHAPE_MISMATCH',
+    `input '${input}': nested data does not have the shape [${dims.join(', ')}]`,
+  );
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  switch (typeof value) {
+    case 'number':
+      return 'a number outside that datatype';
+    case 'string':
+      return 'a string';
+    case 'boolean':
+      return 'a boolean';
+    default:
+      return 'an object';
+  }
+}

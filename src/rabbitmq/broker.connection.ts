@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { Logger } from '@nestjs/common';
+import { AmqpConnectionManager, AmqpConnectionManagerOptions, connect } from 'amqp-connection-manager';
+import type { ChannelModel } from 'amqplib';
+import { maskCredentials, Settings } from '../config/settings.js';
+import { EXIT_CONFIG, StartupError } from '../config/startup-error.js';
+import { Backoff } from './backoff.js';
+
+/** A peer that is gone is noticed after two to three heartbeats. */
+const HEARTBEAT_S = 10;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Node 20 reads sockets in 16 KiB pieces, which is about 25 messages. */
+const SOCKET_BUFFER_BYTES = 256 * 1024;
+
+/**
+ * A connection to RabbitMQ that comes back by itself, with growing, jittered delays, and says in the log when
+ * it is lost, awaited and back.
+ *
+ * @param role shown in the log and in the broker's list of connections
+ */
+export function openBrokerConnection(settings: Settings, role: 'consume' | 'publish'): AmqpConnectionManager {
+  const manager = connect(settings.RABBITMQ_URL, {
+    heartbeatIntervalInSeconds: HEARTBEAT_S,
+    connectionOptions: {
+      noDelay: true, // amqplib leaves Nagle's algorithm on: up to 40 ms at low load
+      keepAlive: true,
+      timeout: CONNECT_TIMEOUT_MS,
+      readableHighWaterMark: SOCKET_BUFFER_BYTES,
+      clientProperties: { connection_name: `onnxmq ${role} ${hostname()}:${process.pid}` },
+      ...tlsFiles(settings),
+    } as AmqpConnectionManagerOptions['connectionOptions'],
+  });
+  const logger = new Logger('RabbitMQ');
+  const backoff = new Backoff();
+  const delayNextAttempt = () => {
+    // Read by the manager after it has emitted the event that calls this.
+    manager.reconnectTimeInSeconds = backoff.next() / 1000;
+    return `${(manager.reconnectTimeInSeconds ?? 0).toFixed(1)} s`;
+  };
+  delayNextAttempt();
+  manager.on('connect', ({ connection, url }) => {
+    backoff.reset();
+    const { product, version } = (connection as unknown as ChannelModel).connection.serverProperties;
+    logger.log(`${role}: connected to ${product} ${version} at ${describeUrl(url)}`);
+  });
+  manager.on('connectFailed', ({ err, url }) => {
+    const delay = delayNextAttempt();
+    // Each doubling of the attempts is worth a line, not each attempt.
+    if (Number.isInteger(Math.log2(backoff.attempt)))
+      logger.warn(`${role}: waiting for RabbitMQ at ${describeUrl(url)} (${reasonOf(err)}); next try in ${delay}`);
+  });
+  manager.on('disconnect', ({ err }) => logger.warn(`${role}: connection lost (${reasonOf(err)}); back in ${delayNextAttempt()}`));
+  manager.on('blocked', ({ reason }) => logger.warn(`${role}: the broker blocks publishing (${reason})`));
+  manager.on('unblocked', () => logger.log(`${role}: the broker takes messages again`));
+  return manager;
+}
+
+/** The open connection of a manager. */
+export function channelModelOf(manager: AmqpConnectionManager): ChannelModel | undefined {
+  return manager.connection as unknown as ChannelModel | undefined;
+}
+
+function tlsFiles(settings: Settings): object {
+  const names = { ca: 'RABBITMQ_CA_FILE', cert: 'RABBITMQ_CERT_FILE', key: 'RABBITMQ_KEY_FILE' } as const;
+  const files = Object.entries(names).map(([option, name]) => {
+    const path = settings[name];
+    if (!path) return [];
+    try {
+      return [[option, readFileSync(path)]];
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw new StartupError(`${name}: cannot read ${JSON.stringify(path)} (${code})`, EXIT_CONFIG);
+    }
+  });
+  return Object.fromEntries(files.flat()) as object;
+}
+
+function describeUrl(url: unknown): string {
+  return typeof url === 'string' ? maskCredentials(url) : 'the broker';
+}
+
+/** Connection errors of several addresses come as one AggregateError without a message. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'closed';
+  const { code } = error as NodeJS.ErrnoException;
+  return maskCredentials(error.message || code || error.name);
+}

@@ -1,0 +1,169 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { AmqpConnectionManager } from 'amqp-connection-manager';
+import type { ConfirmChannel, Message, Options } from 'amqplib';
+import { Settings } from '../config/settings.js';
+import { openBrokerConnection } from './broker.connection.js';
+
+/** A message for a queue, by way of the default exchange. */
+export interface Outgoing {
+  readonly queue: string;
+  readonly content: Buffer;
+  readonly options: Options.Publish;
+}
+
+/** No queue of that name took the message; the broker has said so by `basic.return`. */
+export class UnroutableError extends Error {
+  constructor(readonly queue: string) {
+    super(`there is no queue '${queue}'`);
+    this.name = 'UnroutableError';
+  }
+}
+
+/** The message is no longer wanted, or this worker is about to end; it may or may not be with the broker. */
+export class PublishAbandonedError extends Error {
+  constructor() {
+    super('the publish was given up');
+    this.name = 'PublishAbandonedError';
+  }
+}
+
+interface Pending extends Outgoing {
+  isWanted(): boolean;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+const REFUSED_RETRY_MS = 200;
+
+/**
+ * Publishes persistent, mandatory messages and says when the broker has confirmed them. Has a connection of its
+ * own: a broker that is short of memory stops reading from publishers, and the acks must not wait with them.
+ *
+ * What is not confirmed when the connection is lost is sent again on the next one, with the same `message_id`.
+ */
+@Injectable()
+export class ConfirmedPublisher {
+  private readonly logger = new Logger('RabbitMQ');
+  private manager: AmqpConnectionManager | undefined;
+  private channel: ConfirmChannel | undefined;
+  private parked: Pending[] = [];
+  private readonly returned = new Map<string, number>();
+  private isBlocked = false;
+  private isClosing = false;
+  private isCorked = false;
+
+  constructor(private readonly settings: Settings) {}
+
+  /** `open`: publishes go out; `blocked`: the broker is short of memory or disk; `closed`: no connection now. */
+  get state(): 'open' | 'blocked' | 'closed' {
+    if (!this.channel) return 'closed';
+    return this.isBlocked ? 'blocked' : 'open';
+  }
+
+  /** Connects, and from then on stays connected. Does not wait for the broker. */
+  start(): void {
+    const manager = openBrokerConnection(this.settings, 'publish');
+    this.manager = manager;
+    manager.on('blocked', () => (this.isBlocked = true));
+    manager.on('unblocked', () => (this.isBlocked = false));
+    manager.on('connectFailed', () => this.sendParked());
+    const wrapper = manager.createChannel({ confirm: true, setup: (channel: ConfirmChannel) => this.use(channel) });
+    wrapper.on('error', (error) => this.logger.error(`publish: cannot open a channel (${error.message})`));
+  }
+
+  /**
+   * @param isWanted asked before each attempt
+   * @returns when the broker has confirmed the message, which may be after reconnecting
+   * @throws UnroutableError, PublishAbandonedError, or RangeError for properties that AMQP cannot encode
+   */
+  publish(message: Outgoing, isWanted: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => this.attempt({ ...message, isWanted, resolve, reject }));
+  }
+
+  /** Gives up what is not confirmed and closes the connection. */
+  async close(): Promise<void> {
+    this.isClosing = true;
+    this.sendParked();
+    await this.manager?.close();
+  }
+
+  private use(channel: ConfirmChannel): void {
+    this.isBlocked = false;
+    this.returned.clear();
+    // No listener for 'error': unhandled, it takes the connection down, and the manager then renews both.
+    // First in line for 'close', before amqplib fails the unconfirmed publishes.
+    channel.prependListener('close', () => {
+      if (this.channel === channel) this.channel = undefined;
+    });
+    channel.on('return', (message) => this.returned.set(keyOf(message), (this.returned.get(keyOf(message)) ?? 0) + 1));
+    this.channel = channel;
+    this.sendParked();
+  }
+
+  private sendParked(): void {
+    const parked = this.parked;
+    this.parked = [];
+    for (const pending of parked) this.attempt(pending);
+  }
+
+  private attempt(pending: Pending): void {
+    if (this.isClosing || !pending.isWanted()) {
+      pending.reject(new PublishAbandonedError());
+      return;
+    }
+    const { channel } = this;
+    if (!channel) {
+      this.parked.push(pending);
+      return;
+    }
+    this.cork(channel);
+    try {
+      channel.publish('', pending.queue, pending.content, pending.options, (error: unknown) => {
+        if (error) this.retry(pending, channel);
+        else if (this.returned.size > 0 && this.takeReturn(pending)) pending.reject(new UnroutableError(pending.queue));
+        else pending.resolve();
+      });
+    } catch (error) {
+      if (error instanceof RangeError || error instanceof TypeError) pending.reject(error);
+      else this.retry(pending, channel);
+    }
+  }
+
+  private retry(pending: Pending, usedChannel: ConfirmChannel): void {
+    if (this.channel === usedChannel)
+      setTimeout(() => this.attempt(pending), REFUSED_RETRY_MS); // refused: the queue is full
+    else this.attempt(pending);
+  }
+
+  /** A return comes before the confirm of its message, and carries nothing but the message to know it by. */
+  private takeReturn({ queue, options }: Pending): boolean {
+    const key = `${queue}\n${options.messageId}`;
+    const count = this.returned.get(key);
+    if (count === undefined) return false;
+    if (count > 1) this.returned.set(key, count - 1);
+    else this.returned.delete(key);
+    return true;
+  }
+
+  /**
+   * Lets what is published in one turn of the event loop leave in one write. amqplib writes each frame by itself,
+   * in a `setImmediate` of its own, hence two of them before the cork is pulled.
+   */
+  private cork({ connection }: ConfirmChannel): void {
+    if (this.isCorked) return;
+    const { stream } = connection as { stream?: NodeJS.WritableStream & { cork?(): void; uncork?(): void } };
+    if (!stream?.cork || !stream.uncork) return;
+    this.isCorked = true;
+    stream.cork();
+    setImmediate(() =>
+      setImmediate(() => {
+        this.isCorked = false;
+        stream.uncork?.();
+      }),
+    );
+  }
+}
+
+function keyOf({ fields, properties }: Message): string {
+  return `${fields.routingKey}\n${properties.messageId}`;
+}

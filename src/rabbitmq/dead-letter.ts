@@ -1,0 +1,41 @@
+import type { Options } from 'amqplib';
+import { InferenceError } from '../inference/inference.errors.js';
+import { Delivery } from './delivery.js';
+
+/** The broker acts on these, or counts with them: on a copy they would do harm. */
+const BROKER_HEADERS = ['CC', 'BCC', 'x-delivery-count', 'x-acquired-count'];
+
+/** Why a message is dead, as headers. */
+export function reasonHeaders(delivery: Delivery, error: InferenceError, model?: string): Record<string, unknown> {
+  const { headers = {}, expiration, userId } = delivery.message.properties;
+  return {
+    'x-error-code': error.code,
+    'x-error-message': error.message.slice(0, 1000),
+    'x-attempts': delivery.attempts,
+    'x-first-failed-at': (headers['x-first-failed-at'] as unknown) ?? new Date().toISOString(),
+    ...(model === undefined ? {} : { 'x-model': model }),
+    // As properties the broker would act on them: drop the dead letter, or refuse it for its user.
+    ...(expiration === undefined ? {} : { 'x-expiration': expiration as unknown }),
+    ...(userId === undefined ? {} : { 'x-user-id': userId as unknown }),
+  };
+}
+
+/** The properties of a dead letter: those of the message as received, and the reason in headers. */
+export function deadLetterProperties(delivery: Delivery, reason: Record<string, unknown>): Options.Publish {
+  const { properties } = delivery.message;
+  const received = Object.entries(properties.headers ?? {}).filter(([name]) => !BROKER_HEADERS.includes(name));
+  const { contentType, contentEncoding, correlationId, replyTo, messageId, timestamp, type, appId, priority } =
+    properties as Options.Publish;
+  return {
+    contentType,
+    contentEncoding,
+    correlationId,
+    replyTo,
+    messageId,
+    timestamp,
+    type,
+    appId,
+    priority,
+    headers: { ...Object.fromEntries(received), ...reason },
+  };
+}

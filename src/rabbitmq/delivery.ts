@@ -1,0 +1,53 @@
+import type { ConsumeMessage } from 'amqplib';
+import { AckCoalescer } from './ack.coalescer.js';
+
+/**
+ * One AMQP message in hand. Settles exactly once, on the channel that delivered it; a second settlement, or one
+ * after that channel is gone, does nothing.
+ */
+export class Delivery {
+  /** When it was received, on the clock of `performance.now()`. */
+  readonly receivedAt = performance.now();
+  private isSettled = false;
+
+  constructor(
+    readonly message: ConsumeMessage,
+    private readonly acks: AckCoalescer,
+    private readonly onSettled: () => void,
+  ) {
+    acks.take(message.fields.deliveryTag);
+  }
+
+  /** This attempt included. */
+  get attempts(): number {
+    const earlier: unknown = this.message.properties.headers?.['x-attempts'];
+    return 1 + (typeof earlier === 'number' ? earlier : 0);
+  }
+
+  /** True when the broker has the message again: whatever is done with it now is done twice. */
+  get isStale(): boolean {
+    return this.acks.isClosed;
+  }
+
+  /** The outcome is confirmed. */
+  ack(): void {
+    if (this.settle()) this.acks.ack(this.message.fields.deliveryTag);
+  }
+
+  /** Back to the queue, for another worker or another time. */
+  handBack(): void {
+    if (this.settle()) this.acks.nack(this.message.fields.deliveryTag);
+  }
+
+  /** Nothing to tell the broker: it has the message again. */
+  drop(): void {
+    this.settle();
+  }
+
+  private settle(): boolean {
+    if (this.isSettled) return false;
+    this.isSettled = true;
+    this.onSettled();
+    return true;
+  }
+}

@@ -1,0 +1,92 @@
+import { Injectable } from '@nestjs/common';
+import type { Options } from 'amqplib';
+import { Settings } from '../config/settings.js';
+import { InferenceError } from '../inference/inference.errors.js';
+import { Activity } from '../metrics/activity.js';
+import { answerId, encodeError } from '../protocol/answer.encoder.js';
+import { identify } from '../protocol/request.decoder.js';
+import { ConfirmedPublisher, UnroutableError } from './confirmed.publisher.js';
+import { deadLetterProperties, reasonHeaders } from './dead-letter.js';
+import { Delivery } from './delivery.js';
+import { deadLetterQueue } from './topology.js';
+
+const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
+
+/** Sends the outcome of a delivery where it belongs, and counts it. Each method resolves when the broker has confirmed. */
+@Injectable()
+export class ResultPublisher {
+  constructor(
+    private readonly settings: Settings,
+    private readonly publisher: ConfirmedPublisher,
+    private readonly activity: Activity,
+  ) {}
+
+  /**
+   * The result, to the requester's `reply_to`, else to `RESULTS_QUEUE`, else nowhere.
+   *
+   * @throws InferenceError REPLY_UNROUTABLE when that queue does not exist
+   */
+  async publish(delivery: Delivery, id: string | undefined, body: Buffer): Promise<void> {
+    await this.answer(delivery, id, 'inference.result', body);
+    this.activity.answered(performance.now() - delivery.receivedAt);
+  }
+
+  /** The error answer, sent where the result would have gone. One that nobody waits for is no failure. */
+  async publishError(delivery: Delivery, error: InferenceError): Promise<void> {
+    if (error.code === 'REPLY_UNROUTABLE') return;
+    const identity = identify(delivery.message);
+    await this.answer(delivery, identity.id, 'inference.error', encodeError(identity, error)).catch(
+      (failure: unknown) => {
+        if (!(failure instanceof InferenceError)) throw failure;
+      },
+    );
+  }
+
+  /**
+   * The request itself, to the dead-letter queue, with the reason in its headers.
+   *
+   * @throws UnroutableError when there is no dead-letter queue
+   */
+  async deadLetter(delivery: Delivery, error: InferenceError, model: string | undefined): Promise<void> {
+    const reason = reasonHeaders(delivery, error, model);
+    await this.sendDeadLetter(delivery, deadLetterProperties(delivery, reason)).catch((failure: unknown) => {
+      // Headers are encoded into 64 KiB; the reason may be what no longer fits.
+      if (!(failure instanceof RangeError)) throw failure;
+      return this.sendDeadLetter(delivery, { ...deadLetterProperties(delivery, reason), headers: reason });
+    });
+    this.activity.deadLettered();
+  }
+
+  private async sendDeadLetter(delivery: Delivery, properties: Options.Publish): Promise<void> {
+    await this.publisher.publish(
+      {
+        queue: deadLetterQueue(this.settings),
+        content: delivery.message.content,
+        options: { ...properties, persistent: true, mandatory: true },
+      },
+      () => !delivery.isStale,
+    );
+  }
+
+  private answer(delivery: Delivery, id: string | undefined, type: string, body: Buffer): Promise<void> {
+    const { properties } = delivery.message;
+    const queue = (properties.replyTo as string | undefined) || this.settings.RESULTS_QUEUE;
+    if (!queue) return Promise.resolve();
+    const traceparent: unknown = properties.headers?.['traceparent'];
+    const options: Options.Publish = {
+      persistent: true,
+      mandatory: true,
+      contentType: 'application/json',
+      type,
+      correlationId: properties.correlationId as string | undefined,
+      messageId: answerId(delivery.message, id),
+    };
+    if (typeof traceparent === 'string' && TRACEPARENT.test(traceparent)) options.headers = { traceparent };
+    return this.publisher
+      .publish({ queue, content: body, options }, () => !delivery.isStale)
+      .catch((error: unknown) => {
+        if (!(error instanceof UnroutableError)) throw error;
+        throw new InferenceError('REPLY_UNROUTABLE', `the answer's queue '${queue}' does not exist (any more)`);
+      });
+  }
+}

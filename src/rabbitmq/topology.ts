@@ -1,0 +1,73 @@
+import type { Channel, ChannelModel, Options } from 'amqplib';
+import { Settings } from '../config/settings.js';
+import { EXIT_CONFIG, StartupError } from '../config/startup-error.js';
+
+type TopologySettings = Pick<
+  Settings,
+  'REQUEST_QUEUE' | 'RESULTS_QUEUE' | 'QUEUE_TYPE' | 'TOPOLOGY' | 'DELIVERY_LIMIT'
+>;
+
+export function deadLetterQueue({ REQUEST_QUEUE }: Pick<Settings, 'REQUEST_QUEUE'>): string {
+  return `${REQUEST_QUEUE}.dead`;
+}
+
+/** The queues that the worker needs, each before the one that refers to it. All are durable. */
+export function queuesOf(settings: TopologySettings): { name: string; options: Options.AssertQueue }[] {
+  const { REQUEST_QUEUE, RESULTS_QUEUE, QUEUE_TYPE, DELIVERY_LIMIT } = settings;
+  const type = { 'x-queue-type': QUEUE_TYPE };
+  const dead = deadLetterQueue(settings);
+  const deadLettering = { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': dead };
+  const quorumOnly = {
+    'x-delivery-limit': DELIVERY_LIMIT,
+    // Without these two the broker's own dead-lettering is at most once.
+    'x-dead-letter-strategy': 'at-least-once',
+    'x-overflow': 'reject-publish',
+  };
+  const requests = { ...type, ...deadLettering, ...(QUEUE_TYPE === 'quorum' ? quorumOnly : {}) };
+  return [
+    { name: dead, options: { durable: true, arguments: type } },
+    ...(RESULTS_QUEUE ? [{ name: RESULTS_QUEUE, options: { durable: true, arguments: type } }] : []),
+    { name: REQUEST_QUEUE, options: { durable: true, arguments: requests } },
+  ];
+}
+
+/**
+ * Declares the queues (`TOPOLOGY=assert`), only verifies that they exist (`check`), or does nothing (`none`).
+ *
+ * @throws StartupError that names the queue, and for other arguments the argument and both values
+ */
+export async function ensureTopology(connection: ChannelModel, settings: TopologySettings): Promise<void> {
+  if (settings.TOPOLOGY === 'none') return;
+  for (const { name, options } of queuesOf(settings)) {
+    // A refusal closes the channel; on one of its own it harms nothing else.
+    await onOwnChannel(connection, async (channel) => {
+      if (settings.TOPOLOGY === 'check') await channel.checkQueue(name);
+      else await channel.assertQueue(name, options);
+    }).catch((error: unknown) => {
+      throw topologyError(name, error);
+    });
+  }
+}
+
+async function onOwnChannel(connection: ChannelModel, use: (channel: Channel) => Promise<void>): Promise<void> {
+  const channel = await connection.createChannel();
+  channel.on('error', () => {}); // `use` rejects with the same error
+  await use(channel);
+  await channel.close();
+}
+
+function topologyError(queue: string, error: unknown): unknown {
+  const { code, message } = error as { code?: number; message: string };
+  if (code === 404)
+    return new StartupError(
+      `queue '${queue}' does not exist; declare it, or let the worker do so with TOPOLOGY=assert`,
+      EXIT_CONFIG,
+    );
+  if (code !== 406) return error;
+  const [, argument, ours, theirs] = /inequivalent arg '(.+?)' for .*?: received (.+?) but current is (.+?)"?$/.exec(message) ?? [];
+  const reason = argument ? `${argument}: it is ${theirs}, the worker declares ${ours}` : message;
+  return new StartupError(
+    `queue '${queue}' exists with other arguments: ${reason}; change the setting, delete the queue, or set TOPOLOGY=check`,
+    EXIT_CONFIG,
+  );
+}

@@ -1,0 +1,46 @@
+import { BeforeApplicationShutdown, Injectable, Logger, OnApplicationShutdown, OnModuleDestroy } from '@nestjs/common';
+import { Settings } from './config/settings.js';
+import { InferenceService } from './inference/inference.service.js';
+import { ConfirmedPublisher } from './rabbitmq/confirmed.publisher.js';
+import { RabbitMqTransport } from './rabbitmq/rabbitmq.transport.js';
+
+/** What a broker that no longer answers may cost beyond the drain. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+/** The four steps of the end, on Nest's four shutdown phases. Nest itself closes HTTP and the transport in between. */
+@Injectable()
+export class Shutdown implements OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown {
+  private readonly logger = new Logger('Shutdown');
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly transport: RabbitMqTransport,
+    private readonly publisher: ConfirmedPublisher,
+    private readonly inference: InferenceService,
+  ) {}
+
+  async onModuleDestroy(): Promise<void> {
+    this.limit();
+    this.logger.log(`draining: ${this.transport.inHand} messages in hand`);
+    await this.transport.stopConsuming();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.transport.drain(this.settings.DRAIN_TIMEOUT_MS);
+    await this.publisher.close();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.inference.release();
+    this.logger.log('drained and closed');
+  }
+
+  /** What is not settled by then, the broker has: ending hard loses nothing. */
+  private limit(): void {
+    const limitMs = this.settings.DRAIN_TIMEOUT_MS + CLOSE_TIMEOUT_MS;
+    setTimeout(() => {
+      this.logger.error(`not closed after ${limitMs} ms: ending now; the broker has what was in hand`);
+      process.exit(1);
+    }, limitMs).unref();
+  }
+}
