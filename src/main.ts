@@ -1,4 +1,6 @@
 import 'reflect-metadata';
+import type { AddressInfo, Server } from 'node:net';
+import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AppModule } from './app.module.js';
 import { readSettings, Settings } from './config/settings.js';
@@ -20,6 +22,8 @@ async function start(settings: Settings): Promise<void> {
   );
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
   await app.listen(settings.HTTP_PORT, settings.HTTP_HOST);
+  const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
+  new Logger('Health').log({ message: `probes at http://${settings.HTTP_HOST}:${port}/health/ready`, port });
   await app.get(InferenceService).start();
   app.get(ConfirmedPublisher).start();
   await app.startAllMicroservices();

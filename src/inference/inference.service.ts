@@ -67,7 +67,7 @@ export class InferenceService {
 
   private async load(file: ModelFile): Promise<ServedModel> {
     const session = await OnnxSession.load(file);
-    const model = new ServedModel(file, session, this.settings, (rows, ms) => this.activity.batchRan(rows, ms));
+    const model = new ServedModel(file, session, this.settings, (rows) => this.activity.batchRan(rows));
     const batchMs = await session.warmUp(model.maxBatchSize);
     const { signature, maxBatchSize, maxBatchWaitMs } = model;
     const batching = signature.isBatched

@@ -27,12 +27,12 @@ export class ServedModel implements AnsweringModel, PreprocessModel {
   preparing = 0;
   private readonly batcher: MicroBatcher<QueuedRow, RowOutput>;
 
-  /** @param onBatch told of each batch that ran: its rows and its duration */
+  /** @param onBatch told the rows of each batch that ran */
   constructor(
     file: ModelFile,
     private readonly session: OnnxSession,
     settings: Pick<Settings, 'BATCH_MAX_SIZE' | 'BATCH_MAX_WAIT_MS'>,
-    onBatch: (rows: number, durationMs: number) => void,
+    onBatch: (rows: number) => void,
   ) {
     ({ name: this.name, version: this.version, config: this.config } = file);
     this.signature = session.signature;
@@ -40,9 +40,8 @@ export class ServedModel implements AnsweringModel, PreprocessModel {
     this.maxBatchSize = this.isBatched ? maxSize : 1;
     this.maxBatchWaitMs = maxWaitMs;
     const run = async (items: readonly QueuedRow[]) => {
-      const startedAt = performance.now();
       const outputs = await session.run(items.map(({ row }) => row));
-      onBatch(items.length, performance.now() - startedAt);
+      onBatch(items.length);
       return outputs;
     };
     this.batcher = new MicroBatcher([(items) => runBisecting(items, run)], {

@@ -26,7 +26,7 @@ export class ActivityReporter implements OnApplicationBootstrap, OnApplicationSh
   }
 
   private report(): void {
-    const { answered, deadLettered, meanBatch, p50Ms, p99Ms } = this.activity.takeSummary();
+    const { answered, deadLettered, batches, rows, p50Ms, p99Ms } = this.activity.takeSummary();
     const { inHand } = this.transport;
     const now = performance.now();
     const seconds = (now - this.lastReportAt) / 1000;
@@ -35,13 +35,14 @@ export class ActivityReporter implements OnApplicationBootstrap, OnApplicationSh
     this.logger.log({
       message:
         `${Math.round(answered / seconds)} msg/s, p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms, ` +
-        `mean batch ${meanBatch.toFixed(1)}, in hand ${inHand}, dead-lettered ${deadLettered}`,
+        `mean batch ${(rows / Math.max(batches, 1)).toFixed(1)}, in hand ${inHand}, dead-lettered ${deadLettered}`,
       answered,
       deadLettered,
       inHand,
       p50Ms,
       p99Ms,
-      meanBatch,
+      batches,
+      rows,
     });
   }
 }

@@ -5,8 +5,9 @@ import { Injectable } from '@nestjs/common';
 export interface ActivitySummary {
   readonly answered: number;
   readonly deadLettered: number;
-  /** Mean rows of a batch. */
-  readonly meanBatch: number;
+  readonly batches: number;
+  /** Rows in those batches. */
+  readonly rows: number;
   /** From receipt to confirmed answer, in ms. */
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -31,7 +32,7 @@ export class Activity {
     this.deadLetteredCount++;
   }
 
-  batchRan(rows: number, _durationMs: number): void {
+  batchRan(rows: number): void {
     this.batches++;
     this.rows += rows;
   }
@@ -41,7 +42,8 @@ export class Activity {
     const summary = {
       answered: this.answeredCount,
       deadLettered: this.deadLetteredCount,
-      meanBatch: this.batches === 0 ? 0 : this.rows / this.batches,
+      batches: this.batches,
+      rows: this.rows,
       p50Ms: this.latencyUs.percentile(50) / 1000,
       p99Ms: this.latencyUs.percentile(99) / 1000,
     };

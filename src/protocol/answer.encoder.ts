@@ -49,8 +49,8 @@ export function encodeError(request: Identity, error: InferenceError): Buffer {
 export function answerId(message: RequestMessage, id: string | undefined): string {
   const { messageId, correlationId } = message.properties;
   if (typeof messageId === 'string' && messageId !== '') return bounded(`${messageId}.answer`);
-  const names = [correlationId, id].filter((name) => typeof name === 'string' && name !== '');
-  return names.length > 0 ? bounded(`${names.join('.')}.answer`) : digest(message.content);
+  const names = new Set([correlationId, id].filter((name) => typeof name === 'string' && name !== ''));
+  return names.size > 0 ? bounded(`${[...names].join('.')}.answer`) : digest(message.content);
 }
 
 /** AMQP short strings hold 255 bytes. */

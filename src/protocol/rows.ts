@@ -51,7 +51,7 @@ function shorthandRow(data: unknown, model: ModelSignature): Row {
   if (!dims)
     throw new InferenceError(
       'SHAPE_MISMATCH',
-      `\`data\` does not have the shape of one row; the model expects ${describe(spec)}${model.isBatched ? ', sent without the first (batch) dimension' : ''}`,
+      `\`data\` has shape [${nestedDims(data, spec.shape.length).join(', ')}], which is no row; the model expects ${describe(spec)}${model.isBatched ? ', sent without the first (batch) dimension' : ''}`,
     );
   return { tensors: [readTensor(spec.name, spec.datatype, dims, data)], dims: [dims] };
 }
