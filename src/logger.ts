@@ -68,7 +68,10 @@ export class PinoLogger implements LoggerService {
   private write(level: Level, message: unknown, rest: unknown[]): void {
     const context = typeof rest.at(-1) === 'string' ? rest.at(-1) : undefined;
     if (message instanceof Error) {
-      this.pino[level]({ context, stack: message.stack && maskCredentials(message.stack) }, maskCredentials(message.message));
+      this.pino[level](
+        { context, stack: message.stack && maskCredentials(message.stack) },
+        maskCredentials(message.message),
+      );
     } else if (typeof message === 'object' && message !== null) {
       const { message: text, ...fields } = message as Record<string, unknown>;
       this.pino[level]({ context, ...fields }, maskCredentials(String(text)));

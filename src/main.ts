@@ -40,7 +40,10 @@ try {
 function explain(error: unknown): StartupError {
   if (error instanceof StartupError) return error;
   const { code, message, stack } = error as NodeJS.ErrnoException & { port?: number };
-  if (code === 'EADDRINUSE') return new StartupError(`HTTP_PORT: ${message.replace(/^.*address already in use /, '')} is already in use; choose another`);
+  if (code === 'EADDRINUSE')
+    return new StartupError(
+      `HTTP_PORT: ${message.replace(/^.*address already in use /, '')} is already in use; choose another`,
+    );
   if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
     return new StartupError(`HTTP_HOST and HTTP_PORT: cannot listen there (${message})`);
   return new StartupError(stack ?? message);

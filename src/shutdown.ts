@@ -1,4 +1,10 @@
-import { BeforeApplicationShutdown, Injectable, Logger, OnApplicationShutdown, OnModuleDestroy } from '@nestjs/common';
+import {
+  BeforeApplicationShutdown,
+  Injectable,
+  Logger,
+  OnApplicationShutdown,
+  OnModuleDestroy,
+} from '@nestjs/common';
 import { Settings } from './config/settings.js';
 import { InferenceService } from './inference/inference.service.js';
 import { ConfirmedPublisher } from './rabbitmq/confirmed.publisher.js';

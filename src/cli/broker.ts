@@ -22,8 +22,12 @@ export interface Broker {
   readonly url: string;
   /** One line for a person: what it is and where it came from. */
   readonly description: string;
-  /** `rabbitmqctl` on a broker started here; there is none for one that was given by its URL. */
-  readonly ctl?: (...args: string[]) => Promise<string>;
+  /** How to call `rabbitmqctl` for a broker started here; there is no way for one that was given by its URL. */
+  readonly control?: {
+    readonly file: string;
+    readonly args: readonly string[];
+    readonly env: NodeJS.ProcessEnv;
+  };
   /** Ends what was started here. */
   stop(): Promise<void>;
 }
@@ -61,15 +65,12 @@ async function startContainer(say: (line: string) => void): Promise<Broker | und
     const { RabbitMQContainer } = await import('@testcontainers/rabbitmq');
     say(`starting ${BROKER_IMAGE} in Docker`);
     const container = await new RabbitMQContainer(BROKER_IMAGE).start();
-    const ctl = async (...args: string[]) => {
-      const { output, exitCode } = await container.exec(['rabbitmqctl', '--quiet', ...args]);
-      if (exitCode !== 0) throw new Error(`rabbitmqctl ${args.join(' ')}: ${output}`);
-      return output;
-    };
+    const url = container.getAmqpUrl().replace('amqp://', 'amqp://guest:guest@');
+    const version = await serverVersion(url, () => false);
     return {
-      url: container.getAmqpUrl().replace('amqp://', 'amqp://guest:guest@'),
-      description: `RabbitMQ ${(await ctl('version')).trim()} in Docker (${BROKER_IMAGE})`,
-      ctl,
+      url,
+      description: `RabbitMQ ${version} in Docker (${BROKER_IMAGE})`,
+      control: { file: 'docker', args: ['exec', container.getId(), 'rabbitmqctl', '--quiet'], env: {} },
       stop: async () => {
         await container.stop();
       },
@@ -122,11 +123,9 @@ async function startPrivateServer(
   const folder = await mkdtemp(join(tmpdir(), 'onnxmq-rabbitmq-'));
   await mkdir(join(folder, 'log'));
   await writeFile(join(folder, 'enabled_plugins'), '[].\n');
-  await writeFile(join(folder, 'rabbitmq.conf'), 'listeners.tcp.default = 127.0.0.1:0\n');
   const [port, distPort, epmdPort] = await freePorts(3);
   await writeFile(join(folder, 'rabbitmq.conf'), `listeners.tcp.1 = 127.0.0.1:${port}\n`);
-  const env = {
-    ...process.env,
+  const nodeEnv = {
     HOME: folder, // the Erlang cookie
     RABBITMQ_NODENAME: `onnxmq-${process.pid}@localhost`,
     RABBITMQ_DIST_PORT: String(distPort),
@@ -138,6 +137,7 @@ async function startPrivateServer(
     RABBITMQ_PID_FILE: join(folder, 'pid'),
     RABBITMQ_LOGS: join(folder, 'log', 'rabbit.log'),
   };
+  const env = { ...process.env, ...nodeEnv };
   // A process group of its own: Ctrl-C reaches this process only, which then stops the broker last.
   const child = spawn(server, { env, detached: true, stdio: 'ignore' });
   const exited = once(child, 'exit');
@@ -151,19 +151,23 @@ async function startPrivateServer(
     await run('epmd', ['-port', String(epmdPort), '-kill'], { env }).catch(() => {});
     await rm(folder, { recursive: true, force: true });
   };
-  const ctl = async (...args: string[]) => {
-    const script = existsSync('/usr/lib/rabbitmq/bin/rabbitmqctl') ? '/usr/lib/rabbitmq/bin/rabbitmqctl' : 'rabbitmqctl';
-    const { stdout } = await run(script, ['--quiet', ...args], { env });
-    return stdout;
-  };
+  const behind = '/usr/lib/rabbitmq/bin/rabbitmqctl';
+  const control = { file: existsSync(behind) ? behind : 'rabbitmqctl', args: ['--quiet'], env: nodeEnv };
   const url = `amqp://guest:guest@127.0.0.1:${port}`;
   try {
     const version = await serverVersion(url, () => child.exitCode !== null, signal);
-    return { url, description: `RabbitMQ ${version}, a private rabbitmq-server on port ${port}`, ctl, stop };
+    return {
+      url,
+      description: `RabbitMQ ${version}, a private rabbitmq-server on port ${port}`,
+      control,
+      stop,
+    };
   } catch (error) {
     const log = await readFile(join(folder, 'log', 'rabbit.log'), 'utf8').catch(() => '');
     await stop();
-    throw new Error(`rabbitmq-server does not start (${firstLine(error)})\n${log.split('\n').slice(-15).join('\n')}`);
+    throw new Error(
+      `rabbitmq-server does not start (${firstLine(error)})\n${log.split('\n').slice(-15).join('\n')}`,
+    );
   }
 }
 

@@ -85,7 +85,15 @@ async function measure(
 
   const progress = startProgress(name.padEnd(13), messages);
   const report = await runLoad(
-    { url: broker.url, queue, messages, inFlight, wait: true, patienceMs: PATIENCE_MS, onProgress: progress.update },
+    {
+      url: broker.url,
+      queue,
+      messages,
+      inFlight,
+      wait: true,
+      patienceMs: PATIENCE_MS,
+      onProgress: progress.update,
+    },
     readTestSet(),
     interrupt.signal,
   ).finally(() => progress.stop());
@@ -116,6 +124,7 @@ function aborted(): Promise<never> {
 
 function positive(value: string): number {
   const number = Number(value);
-  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('It takes a whole number above 0.');
+  if (!Number.isInteger(number) || number < 1)
+    throw new InvalidArgumentError('It takes a whole number above 0.');
   return number;
 }

@@ -60,7 +60,10 @@ async function load(options: LoadArguments): Promise<number> {
 function describe(report: LoadReport, wait: boolean): string {
   const { messages, sendMs, answered, duplicates, errors, right, elapsedMs, latencyMs } = report;
   const lines = [
-    ['sent', `${messages} in ${(sendMs / 1000).toFixed(2)} s, ${(sendMs / messages).toFixed(3)} ms a message`],
+    [
+      'sent',
+      `${messages} in ${(sendMs / 1000).toFixed(2)} s, ${(sendMs / messages).toFixed(3)} ms a message`,
+    ],
   ];
   if (wait)
     lines.push(

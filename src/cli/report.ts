@@ -24,9 +24,13 @@ export function printComparison(sequential: DemoRun, concurrent: DemoRun, images
   line('', 'one at a time', 'onnxmq');
   for (const [name, value] of rows) line(name, value(sequential), value(concurrent));
 
-  const differing = concurrent.labels.filter((label, index) => label !== sequential.labels[index % images]).length;
+  const differing = concurrent.labels.filter(
+    (label, index) => label !== sequential.labels[index % images],
+  ).length;
   const ratio = perSecond(concurrent) / perSecond(sequential);
-  console.log(`\n  ${count(ratio)} times the throughput; ${differing} answers differ from those given one at a time.`);
+  console.log(
+    `\n  ${count(ratio)} times the throughput; ${differing} answers differ from those given one at a time.`,
+  );
   const isComplete = [sequential, concurrent].every(
     ({ answered, messages, duplicates }) => answered === messages && duplicates === 0,
   );

@@ -33,6 +33,10 @@ export class WorkerProcess {
     if (this.child.stdout) createInterface(this.child.stdout).on('line', (line) => this.onLine(line));
   }
 
+  get pid(): number {
+    return this.child.pid ?? NaN;
+  }
+
   /** Resolves with the first log line, past or future, that matches; rejects when the worker ends before. */
   async log(matches: (line: LogLine) => boolean): Promise<LogLine> {
     const past = this.logs.find(matches);

@@ -10,7 +10,9 @@ import { availableParallelism } from 'node:os';
 export function availableCpus(read: (path: string) => string = readText): number {
   const [quota, period] =
     numbersIn(() => read('/sys/fs/cgroup/cpu.max')) ??
-    numbersIn(() => `${read('/sys/fs/cgroup/cpu/cpu.cfs_quota_us')} ${read('/sys/fs/cgroup/cpu/cpu.cfs_period_us')}`) ??
+    numbersIn(
+      () => `${read('/sys/fs/cgroup/cpu/cpu.cfs_quota_us')} ${read('/sys/fs/cgroup/cpu/cpu.cfs_period_us')}`,
+    ) ??
     [];
   const byAffinity = availableParallelism();
   return quota && period && quota > 0 ? Math.min(quota / period, byAffinity) : byAffinity;

@@ -18,21 +18,10 @@ const optionalText = z.string().trim().optional();
 const oneOf = <const T extends string>(values: readonly [T, ...T[]], fallback: NoInfer<T>) =>
   z.enum(values).default(fallback);
 const integer = (min: number, max: number) =>
-  z
-    .string()
-    .trim()
-    .regex(/^\d+$/)
-    .transform(Number)
-    .pipe(z.number().int().min(min).max(max));
+  z.string().trim().regex(/^\d+$/).transform(Number).pipe(z.number().int().min(min).max(max));
 const integerOr = (fallback: number, min: number, max: number) =>
-  z
-    .string()
-    .default(String(fallback))
-    .pipe(integer(min, max));
-const autoOr = (min: number, max: number) =>
-  z
-    .union([z.literal('auto'), integer(min, max)])
-    .default('auto');
+  z.string().default(String(fallback)).pipe(integer(min, max));
+const autoOr = (min: number, max: number) => z.union([z.literal('auto'), integer(min, max)]).default('auto');
 const QUEUE_NAME = /^(?!amq\.)[^\u0000-\u001f]{1,200}$/;
 
 const BROKER_URL = /^amqps?:\/\/\S+$/;
@@ -87,7 +76,10 @@ export const SETTINGS = {
     schema: integerOr(16_777_216, 1, 536_870_912),
   }),
   HTTP_HOST: setting({ allowed: 'a host name or address', schema: text('0.0.0.0') }),
-  HTTP_PORT: setting({ allowed: 'a port from 0 to 65535 (0: any free one)', schema: integerOr(8080, 0, 65_535) }),
+  HTTP_PORT: setting({
+    allowed: 'a port from 0 to 65535 (0: any free one)',
+    schema: integerOr(8080, 0, 65_535),
+  }),
   DRAIN_TIMEOUT_MS: setting({
     allowed: 'a whole number of milliseconds from 0 to 3600000',
     schema: integerOr(20_000, 0, 3_600_000),
@@ -140,7 +132,9 @@ function rawValue(name: string, env: NodeJS.ProcessEnv, problems: string[]): str
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (error) {
-    problems.push(`${name}_FILE: cannot read ${JSON.stringify(file)} (${(error as NodeJS.ErrnoException).code})`);
+    problems.push(
+      `${name}_FILE: cannot read ${JSON.stringify(file)} (${(error as NodeJS.ErrnoException).code})`,
+    );
     return undefined;
   }
 }

@@ -21,7 +21,8 @@ export class HealthController {
     try {
       return await this.health.check([() => this.liveness.check()]);
     } catch (error) {
-      const result = error instanceof ServiceUnavailableException && (error.getResponse() as HealthCheckResult);
+      const result =
+        error instanceof ServiceUnavailableException && (error.getResponse() as HealthCheckResult);
       if (result && result.status === 'shutting_down' && Object.keys(result.error ?? {}).length === 0)
         return { ...result, status: 'ok' };
       throw error;

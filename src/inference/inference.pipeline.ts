@@ -68,7 +68,12 @@ export class InferencePipeline {
   async fail(delivery: Delivery, error: InferenceError, model?: string): Promise<void> {
     try {
       if (dispositionOf(error, delivery) === 'drop') return;
-      this.logger.warn({ code: error.code, id: identify(delivery.message).id, model, message: error.message });
+      this.logger.warn({
+        code: error.code,
+        id: identify(delivery.message).id,
+        model,
+        message: error.message,
+      });
       await this.results.publishError(delivery, error);
       await this.results.deadLetter(delivery, error, model);
       delivery.ack();
@@ -93,7 +98,9 @@ export class InferencePipeline {
   /** Not even the dead letter found a place. The message stays the broker's, slowly, so that nothing is lost. */
   private async handBack(delivery: Delivery, failure: unknown): Promise<void> {
     if (delivery.isStale) return;
-    this.logger.error(`cannot dead-letter a message: ${(failure as Error).message}; it goes back to the queue`);
+    this.logger.error(
+      `cannot dead-letter a message: ${(failure as Error).message}; it goes back to the queue`,
+    );
     await delay(HAND_BACK_DELAY_MS, undefined, { ref: false });
     delivery.handBack();
   }

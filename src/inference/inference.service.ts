@@ -35,7 +35,9 @@ export class InferenceService {
       try {
         this.models.set(file.name, await this.load(file));
       } catch (error) {
-        throw new StartupError(`model '${file.name}' (${file.path}) cannot be served: ${(error as Error).message}`);
+        throw new StartupError(
+          `model '${file.name}' (${file.path}) cannot be served: ${(error as Error).message}`,
+        );
       }
     }
     this.warm = true;

@@ -36,7 +36,8 @@ export class ServedModel implements AnsweringModel, PreprocessModel {
   ) {
     ({ name: this.name, version: this.version, config: this.config } = file);
     this.signature = session.signature;
-    const { maxSize = settings.BATCH_MAX_SIZE, maxWaitMs = settings.BATCH_MAX_WAIT_MS } = file.config.batching;
+    const { maxSize = settings.BATCH_MAX_SIZE, maxWaitMs = settings.BATCH_MAX_WAIT_MS } =
+      file.config.batching;
     this.maxBatchSize = this.isBatched ? maxSize : 1;
     this.maxBatchWaitMs = maxWaitMs;
     const run = async (items: readonly QueuedRow[]) => {
@@ -75,7 +76,10 @@ export class ServedModel implements AnsweringModel, PreprocessModel {
       return await this.batcher.add({ row, deadline });
     } catch (error) {
       if (error instanceof InferenceError) throw error;
-      throw new InferenceError('INFERENCE_FAILED', `model '${this.name}' failed on this input: ${(error as Error).message}`);
+      throw new InferenceError(
+        'INFERENCE_FAILED',
+        `model '${this.name}' failed on this input: ${(error as Error).message}`,
+      );
     }
   }
 

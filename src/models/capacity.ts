@@ -30,7 +30,9 @@ export abstract class Capacity {
  */
 export function planCapacity(settings: CapacitySettings, models: readonly ModelFile[]): Capacity {
   const ioDelays = models.map(({ config }) => settings.PREPROCESS_IO_DELAY_MS ?? config.preprocess.ioDelayMs);
-  const largestBatch = Math.max(...models.map(({ config }) => config.batching.maxSize ?? settings.BATCH_MAX_SIZE));
+  const largestBatch = Math.max(
+    ...models.map(({ config }) => config.batching.maxSize ?? settings.BATCH_MAX_SIZE),
+  );
   const wanted = Math.ceil(TARGET_MESSAGES_PER_MS * (Math.max(...ioDelays) + AFTER_IO_MS));
   const automatic = Math.max(Math.min(wanted, MAX_AUTO_PREFETCH), largestBatch);
   const { CONCURRENCY, PREFETCH } = settings;

@@ -30,7 +30,9 @@ export class ModelRepository {
     if (!existsSync(folder))
       throw new StartupError(`MODELS_DIR: there is no folder ${JSON.stringify(folder)}`, EXIT_CONFIG);
     const entries = readdirSync(folder, { withFileTypes: true });
-    const names = entries.filter((entry) => !entry.isFile() && !entry.name.startsWith('.')).map(({ name }) => name);
+    const names = entries
+      .filter((entry) => !entry.isFile() && !entry.name.startsWith('.'))
+      .map(({ name }) => name);
     const models = new Map<string, ModelFile>();
     const problems: string[] = [];
     for (const name of names.toSorted()) {
@@ -42,7 +44,9 @@ export class ModelRepository {
     if (models.size === 0)
       problems.push(`MODELS_DIR: no model in ${JSON.stringify(folder)}; put one at <name>/model.onnx`);
     if (defaultModel && !models.has(defaultModel))
-      problems.push(`DEFAULT_MODEL: there is no model ${JSON.stringify(defaultModel)} in ${JSON.stringify(folder)}`);
+      problems.push(
+        `DEFAULT_MODEL: there is no model ${JSON.stringify(defaultModel)} in ${JSON.stringify(folder)}`,
+      );
     if (problems.length > 0) throw new StartupError(problems.join('\n'), EXIT_CONFIG);
     const onlyModel = models.size === 1 ? [...models.keys()][0] : undefined;
     return new ModelRepository(models, defaultModel ?? onlyModel ?? 'digits');
@@ -87,6 +91,7 @@ function readConfig(path: string, problems: string[]): ModelConfig {
   }
   const parsed = modelConfigSchema.safeParse(json);
   if (parsed.success) return parsed.data;
-  for (const issue of parsed.error.issues) problems.push(`${path}: ${issue.path.join('.') || 'top level'}: ${issue.message}`);
+  for (const issue of parsed.error.issues)
+    problems.push(`${path}: ${issue.path.join('.') || 'top level'}: ${issue.message}`);
   return modelConfigSchema.parse({});
 }

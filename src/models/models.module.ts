@@ -7,7 +7,8 @@ import { ModelRepository } from './model.repository.js';
   providers: [
     {
       provide: ModelRepository,
-      useFactory: ({ MODELS_DIR, DEFAULT_MODEL }: Settings) => ModelRepository.open(MODELS_DIR, DEFAULT_MODEL),
+      useFactory: ({ MODELS_DIR, DEFAULT_MODEL }: Settings) =>
+        ModelRepository.open(MODELS_DIR, DEFAULT_MODEL),
       inject: [Settings],
     },
     {

@@ -1,7 +1,15 @@
 import '../config/no-telemetry.js';
 import { env, InferenceSession, Tensor } from 'onnxruntime-node';
 import { ModelSignature, Row, RowOutput } from '../protocol/rows.js';
-import { allocate, copyInto, Datatype, elementCount, slice, TensorData, TensorSpec } from '../protocol/tensor.js';
+import {
+  allocate,
+  copyInto,
+  Datatype,
+  elementCount,
+  slice,
+  TensorData,
+  TensorSpec,
+} from '../protocol/tensor.js';
 import { ModelFile } from './model.repository.js';
 
 env.logLevel = 'error';
@@ -83,10 +91,15 @@ export class OnnxSession {
    * @throws Error when the model fails on zeros
    */
   async warmUp(maxBatchSize: number): Promise<number | undefined> {
-    const rowShapes = this.signature.inputs.map(({ shape }) => (this.signature.isBatched ? shape.slice(1) : shape));
+    const rowShapes = this.signature.inputs.map(({ shape }) =>
+      this.signature.isBatched ? shape.slice(1) : shape,
+    );
     if (rowShapes.flat().some((dim) => typeof dim === 'string')) return undefined;
     const dims = rowShapes as number[][];
-    const row = { dims, tensors: this.signature.inputs.map((spec, i) => allocate(spec.datatype, elementCount(dims[i] ?? []))) };
+    const row = {
+      dims,
+      tensors: this.signature.inputs.map((spec, i) => allocate(spec.datatype, elementCount(dims[i] ?? []))),
+    };
     let lastMs = 0;
     for (let size = 1; ; size = Math.min(size * 2, maxBatchSize)) {
       const startedAt = performance.now();
@@ -108,7 +121,8 @@ export class OnnxSession {
     const width = elementCount(rowDims);
     const data = rows.length === 1 ? single : allocate(spec.datatype, width * rows.length);
     if (rows.length > 1)
-      for (let row = 0; row < rows.length; row++) copyInto(data, rows[row]?.tensors[index] as TensorData, row * width);
+      for (let row = 0; row < rows.length; row++)
+        copyInto(data, rows[row]?.tensors[index] as TensorData, row * width);
     return toTensor(spec, data, [rows.length, ...rowDims]);
   }
 }
@@ -119,7 +133,8 @@ function toTensor(spec: TensorSpec, data: TensorData, dims: readonly number[]): 
 
 function tensorSpecs(kind: string, metadata: readonly InferenceSession.ValueMetadata[]): TensorSpec[] {
   return metadata.map((value) => {
-    if (!value.isTensor) throw new Error(`${kind} '${value.name}' is no tensor; export the model with tensors only`);
+    if (!value.isTensor)
+      throw new Error(`${kind} '${value.name}' is no tensor; export the model with tensors only`);
     const datatype = DATATYPES[value.type];
     if (!datatype) throw new Error(`${kind} '${value.name}' is ${value.type}, which is not served`);
     return { name: value.name, datatype, shape: value.shape };

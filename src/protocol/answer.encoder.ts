@@ -99,7 +99,8 @@ function elementsJson(datatype: Datatype, data: TensorData): string {
 
 function floatsJson(data: NumericData): string {
   let json = '';
-  for (let i = 0; i < data.length; i++) json += i === 0 ? numberJson(data[0] as number) : ',' + numberJson(data[i] as number);
+  for (let i = 0; i < data.length; i++)
+    json += i === 0 ? numberJson(data[0] as number) : ',' + numberJson(data[i] as number);
   return json;
 }
 

@@ -25,10 +25,16 @@ export function readContent(message: RequestMessage, maxBytes: number): Buffer |
   return DECODERS[encoding](content, { maxOutputLength: maxBytes }).catch((error: NodeJS.ErrnoException) => {
     throw error.code === 'ERR_BUFFER_TOO_LARGE'
       ? tooLarge('is too large after decompression', maxBytes)
-      : new InferenceError('UNSUPPORTED_ENCODING', `the body is not valid ${encoding} (${error.code ?? 'unreadable'})`);
+      : new InferenceError(
+          'UNSUPPORTED_ENCODING',
+          `the body is not valid ${encoding} (${error.code ?? 'unreadable'})`,
+        );
   });
 }
 
 function tooLarge(what: string, maxBytes: number): InferenceError {
-  return new InferenceError('TOO_LARGE', `the body ${what}; the limit is ${maxBytes} bytes (MAX_MESSAGE_BYTES)`);
+  return new InferenceError(
+    'TOO_LARGE',
+    `the body ${what}; the limit is ${maxBytes} bytes (MAX_MESSAGE_BYTES)`,
+  );
 }

@@ -16,7 +16,9 @@ type JsonObject = Readonly<Record<string, unknown>>;
 export function decodeRequest(content: Buffer, message: RequestMessage): InferenceRequest {
   const { headers = {} } = message.properties;
   if (headers['inference-header-content-length'] !== undefined)
-    throw invalid('binary tensors (inference-header-content-length) are not supported yet; send the tensors as JSON');
+    throw invalid(
+      'binary tensors (inference-header-content-length) are not supported yet; send the tensors as JSON',
+    );
   const json = parseJson(content);
   const { body, packet } = openPacket(json);
   if (packet && !isInferPattern(json['pattern']))
@@ -48,7 +50,10 @@ function parseJson(content: Buffer): JsonObject {
     value = JSON.parse(content.toString('utf8'));
   } catch {
     // V8's own message quotes the body, which must not reach a log.
-    throw new InferenceError('INVALID_JSON', `the body (${content.length} bytes) is not JSON; send a JSON object`);
+    throw new InferenceError(
+      'INVALID_JSON',
+      `the body (${content.length} bytes) is not JSON; send a JSON object`,
+    );
   }
   if (!isObject(value)) throw invalid('the body must be a JSON object with `data` or `inputs`');
   return value;
@@ -76,14 +81,16 @@ function requestId(body: JsonObject, message: RequestMessage): string | undefine
 function modelName(body: JsonObject, { properties }: RequestMessage): string | undefined {
   const name = properties.headers?.['x-model'] ?? body['model'] ?? body['model_name'] ?? properties.type;
   if (name === undefined || name === '') return undefined;
-  if (!isString(name)) throw invalid('the model name (header x-model, `model`, `model_name`) must be a string');
+  if (!isString(name))
+    throw invalid('the model name (header x-model, `model`, `model_name`) must be a string');
   return name;
 }
 
 function readInput(body: JsonObject): InferenceRequest['input'] {
   const { inputs, data } = body;
   if (inputs === undefined) {
-    if (!Array.isArray(data)) throw invalid('the request needs `data` (an array) or `inputs` (an array of tensors)');
+    if (!Array.isArray(data))
+      throw invalid('the request needs `data` (an array) or `inputs` (an array of tensors)');
     return { form: 'row', data };
   }
   if (!Array.isArray(inputs)) throw invalid('`inputs` must be an array of tensors');
@@ -108,7 +115,8 @@ function readOutputs(outputs: unknown): string[] | undefined {
   if (outputs === undefined) return undefined;
   if (!Array.isArray(outputs)) throw invalid('`outputs` must be an array of objects with a name');
   const names = outputs.map((output: unknown, index) => {
-    if (!isObject(output) || !isString(output['name'])) throw invalid(`outputs[${index}].name must be a string`);
+    if (!isObject(output) || !isString(output['name']))
+      throw invalid(`outputs[${index}].name must be a string`);
     return output['name'];
   });
   return names.length > 0 ? names : undefined;

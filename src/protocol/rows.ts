@@ -30,7 +30,9 @@ export type RowOutput = Row;
  *   the message says what the model expects
  */
 export function rowsOf(request: InferenceRequest, model: ModelSignature): Row[] {
-  const unknownOutput = request.outputs?.find((name) => !model.outputs.some((output) => output.name === name));
+  const unknownOutput = request.outputs?.find(
+    (name) => !model.outputs.some((output) => output.name === name),
+  );
   if (unknownOutput !== undefined)
     throw new InferenceError(
       'INVALID_REQUEST',
@@ -84,7 +86,12 @@ function tensorRows(input: NamedTensors, model: ModelSignature): Row[] {
     );
   const sent = model.inputs.map((spec) => checkedTensor(input, spec, model));
   if (!model.isBatched)
-    return [{ tensors: sent.map(({ tensor, spec }) => read(tensor, spec)), dims: sent.map(({ tensor }) => tensor.shape) }];
+    return [
+      {
+        tensors: sent.map(({ tensor, spec }) => read(tensor, spec)),
+        dims: sent.map(({ tensor }) => tensor.shape),
+      },
+    ];
 
   const count = sent[0]?.tensor.shape[0] ?? 0;
   const uneven = sent.find(({ tensor }) => tensor.shape[0] !== count);
@@ -120,7 +127,10 @@ function checkedTensor(
     );
   if (tensor.datatype !== spec.datatype) {
     const sent = isDatatype(tensor.datatype) ? tensor.datatype : 'no datatype of the protocol';
-    throw new InferenceError('DATATYPE_MISMATCH', `input '${spec.name}' is ${sent}; the model expects ${describe(spec)}`);
+    throw new InferenceError(
+      'DATATYPE_MISMATCH',
+      `input '${spec.name}' is ${sent}; the model expects ${describe(spec)}`,
+    );
   }
   if (!fits(tensor.shape, spec.shape))
     throw new InferenceError(
@@ -135,7 +145,9 @@ function read(tensor: RequestTensor, spec: TensorSpec): TensorData {
 }
 
 function fits(dims: readonly number[], shape: TensorSpec['shape']): boolean {
-  return dims.length === shape.length && shape.every((dim, axis) => typeof dim === 'string' || dim === dims[axis]);
+  return (
+    dims.length === shape.length && shape.every((dim, axis) => typeof dim === 'string' || dim === dims[axis])
+  );
 }
 
 /** `image FP32[batch, 64]` */

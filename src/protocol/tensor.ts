@@ -19,14 +19,7 @@ export type Datatype =
   | 'BYTES';
 
 export type NumericData =
-  | Uint8Array
-  | Uint16Array
-  | Uint32Array
-  | Int8Array
-  | Int16Array
-  | Int32Array
-  | Float32Array
-  | Float64Array;
+  Uint8Array | Uint16Array | Uint32Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array;
 export type BigIntData = BigInt64Array | BigUint64Array;
 /** A tensor's elements, flat, in row-major order. */
 export type TensorData = NumericData | BigIntData | string[];

@@ -67,7 +67,10 @@ export class ConfirmedPublisher {
     manager.on('blocked', () => (this.isBlocked = true));
     manager.on('unblocked', () => (this.isBlocked = false));
     manager.on('connectFailed', () => this.sendParked());
-    const wrapper = manager.createChannel({ confirm: true, setup: (channel: ConfirmChannel) => this.use(channel) });
+    const wrapper = manager.createChannel({
+      confirm: true,
+      setup: (channel: ConfirmChannel) => this.use(channel),
+    });
     wrapper.on('error', (error) => this.logger.error(`publish: cannot open a channel (${error.message})`));
   }
 
@@ -95,7 +98,9 @@ export class ConfirmedPublisher {
     channel.prependListener('close', () => {
       if (this.channel === channel) this.channel = undefined;
     });
-    channel.on('return', (message) => this.returned.set(keyOf(message), (this.returned.get(keyOf(message)) ?? 0) + 1));
+    channel.on('return', (message) =>
+      this.returned.set(keyOf(message), (this.returned.get(keyOf(message)) ?? 0) + 1),
+    );
     this.channel = channel;
     this.sendParked();
   }
@@ -120,7 +125,8 @@ export class ConfirmedPublisher {
     try {
       channel.publish('', pending.queue, pending.content, pending.options, (error: unknown) => {
         if (error) this.retry(pending, channel);
-        else if (this.returned.size > 0 && this.takeReturn(pending)) pending.reject(new UnroutableError(pending.queue));
+        else if (this.returned.size > 0 && this.takeReturn(pending))
+          pending.reject(new UnroutableError(pending.queue));
         else pending.resolve();
       });
     } catch (error) {

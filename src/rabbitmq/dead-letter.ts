@@ -6,7 +6,11 @@ import { Delivery } from './delivery.js';
 const BROKER_HEADERS = ['CC', 'BCC', 'x-delivery-count', 'x-acquired-count'];
 
 /** Why a message is dead, as headers. */
-export function reasonHeaders(delivery: Delivery, error: InferenceError, model?: string): Record<string, unknown> {
+export function reasonHeaders(
+  delivery: Delivery,
+  error: InferenceError,
+  model?: string,
+): Record<string, unknown> {
   const { headers = {}, expiration, userId } = delivery.message.properties;
   return {
     'x-error-code': error.code,
@@ -23,9 +27,20 @@ export function reasonHeaders(delivery: Delivery, error: InferenceError, model?:
 /** The properties of a dead letter: those of the message as received, and the reason in headers. */
 export function deadLetterProperties(delivery: Delivery, reason: Record<string, unknown>): Options.Publish {
   const { properties } = delivery.message;
-  const received = Object.entries(properties.headers ?? {}).filter(([name]) => !BROKER_HEADERS.includes(name));
-  const { contentType, contentEncoding, correlationId, replyTo, messageId, timestamp, type, appId, priority } =
-    properties as Options.Publish;
+  const received = Object.entries(properties.headers ?? {}).filter(
+    ([name]) => !BROKER_HEADERS.includes(name),
+  );
+  const {
+    contentType,
+    contentEncoding,
+    correlationId,
+    replyTo,
+    messageId,
+    timestamp,
+    type,
+    appId,
+    priority,
+  } = properties as Options.Publish;
   return {
     contentType,
     contentEncoding,

@@ -38,7 +38,11 @@ export class RabbitMqTransport extends ServerRMQ {
   private readonly setupBackoff = new Backoff();
   private readonly log = new Logger('RabbitMQ');
   /** The base class reports connection events here; `openBrokerConnection` does so for both connections. */
-  protected override readonly logger = { error: () => {}, warn: () => {}, log: () => {} } as unknown as Logger;
+  protected override readonly logger = {
+    error: () => {},
+    warn: () => {},
+    log: () => {},
+  } as unknown as Logger;
 
   constructor(
     private readonly settings: Settings,
@@ -60,7 +64,9 @@ export class RabbitMqTransport extends ServerRMQ {
     this.manager?.on('connect', () => {
       const wrapper = this.channel as ChannelWrapper | null;
       if (wrapper && wrapper.listenerCount('error') === 0)
-        wrapper.on('error', (error: Error) => this.log.error(`consume: cannot open a channel (${error.message})`));
+        wrapper.on('error', (error: Error) =>
+          this.log.error(`consume: cannot open a channel (${error.message})`),
+        );
     });
   }
 
@@ -115,7 +121,9 @@ export class RabbitMqTransport extends ServerRMQ {
         };
       });
     if (this.deliveriesInHand > 0 && canStillSettle)
-      this.log.warn(`${this.deliveriesInHand} messages took longer than DRAIN_TIMEOUT_MS (${timeoutMs}): handed back`);
+      this.log.warn(
+        `${this.deliveriesInHand} messages took longer than DRAIN_TIMEOUT_MS (${timeoutMs}): handed back`,
+      );
     this.acks?.handBackAll();
   }
 
@@ -142,7 +150,8 @@ export class RabbitMqTransport extends ServerRMQ {
     const context = new RmqContext([message as unknown as Record<string, unknown>, channel, INFER_PATTERN]);
     void handler(delivery, context).then((outcome: unknown) => {
       // Nest gives what a guard, pipe or interceptor threw as an observable that fails.
-      if (isObservable(outcome)) outcome.subscribe({ error: (error: unknown) => this.onRefused(delivery, error) });
+      if (isObservable(outcome))
+        outcome.subscribe({ error: (error: unknown) => this.onRefused(delivery, error) });
     });
   }
 
@@ -166,7 +175,9 @@ export class RabbitMqTransport extends ServerRMQ {
       return;
     }
     const delayMs = this.setupBackoff.next();
-    this.log.error(`cannot consume from '${this.queue}': ${error.message}; next try in ${(delayMs / 1000).toFixed(1)} s`);
+    this.log.error(
+      `cannot consume from '${this.queue}': ${error.message}; next try in ${(delayMs / 1000).toFixed(1)} s`,
+    );
     setTimeout(() => !this.isStopping && this.manager?.reconnect(), delayMs);
   }
 

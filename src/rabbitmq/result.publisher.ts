@@ -86,7 +86,10 @@ export class ResultPublisher {
       .publish({ queue, content: body, options }, () => !delivery.isStale)
       .catch((error: unknown) => {
         if (!(error instanceof UnroutableError)) throw error;
-        throw new InferenceError('REPLY_UNROUTABLE', `the answer's queue '${queue}' does not exist (any more)`);
+        throw new InferenceError(
+          'REPLY_UNROUTABLE',
+          `the answer's queue '${queue}' does not exist (any more)`,
+        );
       });
   }
 }

@@ -49,7 +49,10 @@ export async function ensureTopology(connection: ChannelModel, settings: Topolog
   }
 }
 
-async function onOwnChannel(connection: ChannelModel, use: (channel: Channel) => Promise<void>): Promise<void> {
+async function onOwnChannel(
+  connection: ChannelModel,
+  use: (channel: Channel) => Promise<void>,
+): Promise<void> {
   const channel = await connection.createChannel();
   channel.on('error', () => {}); // `use` rejects with the same error
   await use(channel);
@@ -64,7 +67,8 @@ function topologyError(queue: string, error: unknown): unknown {
       EXIT_CONFIG,
     );
   if (code !== 406) return error;
-  const [, argument, ours, theirs] = /inequivalent arg '(.+?)' for .*?: received (.+?) but current is (.+?)"?$/.exec(message) ?? [];
+  const [, argument, ours, theirs] =
+    /inequivalent arg '(.+?)' for .*?: received (.+?) but current is (.+?)"?$/.exec(message) ?? [];
   const reason = argument ? `${argument}: it is ${theirs}, the worker declares ${ours}` : message;
   return new StartupError(
     `queue '${queue}' exists with other arguments: ${reason}; change the setting, delete the queue, or set TOPOLOGY=check`,

@@ -1,0 +1,4 @@
+/** Stops what `start-broker.js` started. */
+export default async function stopBroker() {
+  await globalThis.onnxmqTestBroker?.stop();
+}
