@@ -107,7 +107,9 @@ async function installServer(say: (line: string) => void, signal?: AbortSignal):
       maxBuffer: 64 << 20,
     });
   } catch (error) {
-    throw new Error(`apt-get could not install rabbitmq-server: ${(error as Error).message}`);
+    throw new Error(`apt-get could not install rabbitmq-server: ${(error as Error).message}`, {
+      cause: error,
+    });
   } finally {
     if (isOurs) rmSync(policy, { force: true });
   }
@@ -167,6 +169,7 @@ async function startPrivateServer(
     await stop();
     throw new Error(
       `rabbitmq-server does not start (${firstLine(error)})\n${log.split('\n').slice(-15).join('\n')}`,
+      { cause: error },
     );
   }
 }

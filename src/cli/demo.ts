@@ -48,7 +48,7 @@ try {
   );
   process.exitCode = interrupt.signal.aborted ? 130 : 1;
 } finally {
-  for (const cleanup of cleanups.reverse())
+  for (const cleanup of cleanups.toReversed())
     await cleanup().catch((error: Error) => process.stderr.write(`demo: cleaning up: ${error.message}\n`));
 }
 
@@ -92,7 +92,7 @@ async function measure(
       inFlight,
       wait: true,
       patienceMs: PATIENCE_MS,
-      onProgress: progress.update,
+      onProgress: (done) => progress.update(done),
     },
     readTestSet(),
     interrupt.signal,

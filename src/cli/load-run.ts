@@ -106,7 +106,7 @@ class LoadRun {
     }
     await this.channel.waitForConfirms();
     const sendMs = performance.now() - startedAt;
-    while (wait && this.answered < messages && (await this.nextAnswer()));
+    if (wait) while (this.answered < messages && (await this.nextAnswer()));
     return {
       messages,
       sendMs,

@@ -59,8 +59,8 @@ export class WorkerProcess {
 
   /** Where its probes are. */
   async httpUrl(): Promise<string> {
-    const { port } = await this.log(({ port }) => typeof port === 'number');
-    return `http://127.0.0.1:${String(port)}`;
+    const line = await this.log(({ port }) => typeof port === 'number');
+    return `http://127.0.0.1:${String(line['port'])}`;
   }
 
   /** @returns the exit code once it has ended; null when a signal ended it */

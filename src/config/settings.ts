@@ -13,7 +13,7 @@ function setting<T>(spec: SettingSpec<T>): SettingSpec<T> {
   return spec;
 }
 
-const text = (fallback: string) => z.string().trim().default(fallback);
+const textOr = (fallback: string) => z.string().trim().default(fallback);
 const optionalText = z.string().trim().optional();
 const oneOf = <const T extends string>(values: readonly [T, ...T[]], fallback: NoInfer<T>) =>
   z.enum(values).default(fallback);
@@ -22,14 +22,23 @@ const integer = (min: number, max: number) =>
 const integerOr = (fallback: number, min: number, max: number) =>
   z.string().default(String(fallback)).pipe(integer(min, max));
 const autoOr = (min: number, max: number) => z.union([z.literal('auto'), integer(min, max)]).default('auto');
-const QUEUE_NAME = /^(?!amq\.)[^\u0000-\u001f]{1,200}$/;
+const QUEUE_NAME = /^(?!amq\.)[\P{Cc}]{1,200}$/u;
 
 const BROKER_URL = /^amqps?:\/\/\S+$/;
 const brokerUrls = z
   .string()
   .default('amqp://guest:guest@localhost:5672')
   .transform((list) => list.split(',').map((url) => url.trim()))
-  .pipe(z.array(z.string().regex(BROKER_URL).refine(URL.canParse)).min(1));
+  .pipe(
+    z
+      .array(
+        z
+          .string()
+          .regex(BROKER_URL)
+          .refine((url) => URL.canParse(url)),
+      )
+      .min(1),
+  );
 
 /**
  * Every setting of the worker, in the order of the README's table. Each is read from the environment variable
@@ -46,11 +55,11 @@ export const SETTINGS = {
   RABBITMQ_KEY_FILE: setting({ allowed: 'the path of a PEM file', schema: optionalText }),
   REQUEST_QUEUE: setting({
     allowed: 'a queue name of 1 to 200 characters that does not start with amq.',
-    schema: text('inference').pipe(z.string().regex(QUEUE_NAME)),
+    schema: textOr('inference').pipe(z.string().regex(QUEUE_NAME)),
   }),
   RESULTS_QUEUE: setting({
     allowed: 'empty, or a queue name of 1 to 200 characters that does not start with amq.',
-    schema: text('').pipe(z.union([z.literal(''), z.string().regex(QUEUE_NAME)])),
+    schema: textOr('').pipe(z.union([z.literal(''), z.string().regex(QUEUE_NAME)])),
   }),
   QUEUE_TYPE: setting({ allowed: 'quorum or classic', schema: oneOf(['quorum', 'classic'], 'quorum') }),
   TOPOLOGY: setting({
@@ -58,7 +67,7 @@ export const SETTINGS = {
     schema: oneOf(['assert', 'check', 'none'], 'assert'),
   }),
   DELIVERY_LIMIT: setting({ allowed: 'a whole number from 1 to 1000', schema: integerOr(5, 1, 1000) }),
-  MODELS_DIR: setting({ allowed: 'a folder with one folder for each model', schema: text('models') }),
+  MODELS_DIR: setting({ allowed: 'a folder with one folder for each model', schema: textOr('models') }),
   DEFAULT_MODEL: setting({ allowed: 'the name of a model in MODELS_DIR', schema: optionalText }),
   CONCURRENCY: setting({ allowed: 'auto or a whole number from 1 to 65535', schema: autoOr(1, 65_535) }),
   PREFETCH: setting({ allowed: 'auto or a whole number from 1 to 65535', schema: autoOr(1, 65_535) }),
@@ -75,7 +84,7 @@ export const SETTINGS = {
     allowed: 'a whole number of bytes from 1 to 536870912',
     schema: integerOr(16_777_216, 1, 536_870_912),
   }),
-  HTTP_HOST: setting({ allowed: 'a host name or address', schema: text('0.0.0.0') }),
+  HTTP_HOST: setting({ allowed: 'a host name or address', schema: textOr('0.0.0.0') }),
   HTTP_PORT: setting({
     allowed: 'a port from 0 to 65535 (0: any free one)',
     schema: integerOr(8080, 0, 65_535),
@@ -96,8 +105,7 @@ export type SettingName = keyof typeof SETTINGS;
 type SettingValues = { readonly [Name in SettingName]: z.output<(typeof SETTINGS)[Name]['schema']> };
 
 /** The worker's settings: typed, complete, checked. Injected by this class. */
-export interface Settings extends SettingValues {}
-export abstract class Settings {}
+export abstract class Settings extends (Object as unknown as abstract new () => SettingValues) {}
 
 /**
  * Reads all settings.

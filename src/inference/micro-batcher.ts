@@ -123,7 +123,7 @@ export class MicroBatcher<T, R> {
     try {
       if (batch.length > 0) answer(batch, await runner(batch.map(({ item }) => item)));
     } catch (error) {
-      for (const { reject } of batch) reject(error instanceof Error ? error : new Error(String(error)));
+      for (const waiting of batch) waiting.reject(error instanceof Error ? error : new Error(String(error)));
     } finally {
       this.free.push(runner);
       if (this.groups.size > 0) this.dispatch();
@@ -134,9 +134,9 @@ export class MicroBatcher<T, R> {
 function answer<T, R>(batch: readonly Waiting<T, R>[], answers: readonly (R | Error)[]): void {
   if (answers.length !== batch.length)
     throw new Error(`the runner gave ${answers.length} answers for a batch of ${batch.length}`);
-  batch.forEach(({ resolve, reject }, index) => {
+  batch.forEach((waiting, index) => {
     const value = answers[index] as R | Error;
-    if (value instanceof Error) reject(value);
-    else resolve(value);
+    if (value instanceof Error) waiting.reject(value);
+    else waiting.resolve(value);
   });
 }

@@ -71,7 +71,7 @@ export class OnnxSession {
       const { data, dims } = results[name] as Tensor;
       if (isBatched && dims[0] !== rows.length)
         throw new Error(`output '${name}' has ${dims[0]} rows for a batch of ${rows.length}`);
-      return { data: data as TensorData, dims: isBatched ? dims.slice(1) : dims };
+      return { data, dims: isBatched ? dims.slice(1) : dims };
     });
     const dims = tensors.map((tensor) => tensor.dims);
     return rows.map((_, row) => ({

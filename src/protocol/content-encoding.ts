@@ -16,7 +16,7 @@ export function readContent(message: RequestMessage, maxBytes: number): Buffer |
   if (content.length > maxBytes) throw tooLarge(`is ${content.length} bytes`, maxBytes);
   const encoding = properties.contentEncoding;
   // "utf-8" is no compression, but pika's and Celery's examples write it here, and it changes nothing.
-  if (!encoding || /^(identity|utf-?8)$/i.test(String(encoding))) return content;
+  if (!encoding || (typeof encoding === 'string' && /^(identity|utf-?8)$/i.test(encoding))) return content;
   if (encoding !== 'gzip' && encoding !== 'deflate')
     throw new InferenceError(
       'UNSUPPORTED_ENCODING',

@@ -174,7 +174,7 @@ export function readTensor(
 ): TensorData {
   if (!Array.isArray(data))
     throw new InferenceError('SHAPE_MISMATCH', `input '${input}': data must be an array`);
-  const { write, expects } = CODECS[datatype];
+  const codec = CODECS[datatype];
   const length = elementCount(dims);
   const isNested = Array.isArray(data[0]);
   // Checked before anything is allocated: the shape is the producer's word.
@@ -189,11 +189,11 @@ export function readTensor(
   const fill = (values: readonly unknown[]): void => {
     for (const value of values) {
       if (isNested && Array.isArray(value)) fill(value);
-      else if (write(tensor, at, value)) at++;
+      else if (codec.write(tensor, at, value)) at++;
       else
         throw new InferenceError(
           'DATATYPE_MISMATCH',
-          `input '${input}': element ${at} is ${kindOf(value)}, the model expects ${expects}`,
+          `input '${input}': element ${at} is ${kindOf(value)}, the model expects ${codec.expects}`,
         );
     }
   };
@@ -217,14 +217,5 @@ function checkNesting(input: string, dims: readonly number[], value: unknown, de
 function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
-  switch (typeof value) {
-    case 'number':
-      return 'a number outside that datatype';
-    case 'string':
-      return 'a string';
-    case 'boolean':
-      return 'a boolean';
-    default:
-      return 'an object';
-  }
+  return typeof value === 'number' ? 'a number outside that datatype' : `of type ${typeof value}`;
 }

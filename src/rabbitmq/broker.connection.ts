@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Logger } from '@nestjs/common';
 import { AmqpConnectionManager, AmqpConnectionManagerOptions, connect } from 'amqp-connection-manager';
-import type { ChannelModel } from 'amqplib';
 import { maskCredentials, Settings } from '../config/settings.js';
 import { EXIT_CONFIG, StartupError } from '../config/startup-error.js';
 import { Backoff } from './backoff.js';
@@ -39,10 +38,10 @@ export function openBrokerConnection(settings: Settings, role: 'consume' | 'publ
     return `${(manager.reconnectTimeInSeconds ?? 0).toFixed(1)} s`;
   };
   delayNextAttempt();
-  manager.on('connect', ({ connection, url }) => {
+  manager.on('connect', ({ url }) => {
     backoff.reset();
-    const { product, version } = (connection as unknown as ChannelModel).connection.serverProperties;
-    logger.log(`${role}: connected to ${product} ${version} at ${describeUrl(url)}`);
+    const server = manager.connection?.connection.serverProperties;
+    logger.log(`${role}: connected to ${server?.product} ${server?.version} at ${describeUrl(url)}`);
   });
   manager.on('connectFailed', ({ err, url }) => {
     const delay = delayNextAttempt();
@@ -58,11 +57,6 @@ export function openBrokerConnection(settings: Settings, role: 'consume' | 'publ
   manager.on('blocked', ({ reason }) => logger.warn(`${role}: the broker blocks publishing (${reason})`));
   manager.on('unblocked', () => logger.log(`${role}: the broker takes messages again`));
   return manager;
-}
-
-/** The open connection of a manager. */
-export function channelModelOf(manager: AmqpConnectionManager): ChannelModel | undefined {
-  return manager.connection as unknown as ChannelModel | undefined;
 }
 
 function tlsFiles(settings: Settings): object {

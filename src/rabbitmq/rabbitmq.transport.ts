@@ -9,7 +9,7 @@ import { Capacity } from '../models/capacity.js';
 import { INFER_PATTERN } from '../protocol/request.decoder.js';
 import { AckCoalescer } from './ack.coalescer.js';
 import { Backoff } from './backoff.js';
-import { channelModelOf, openBrokerConnection } from './broker.connection.js';
+import { openBrokerConnection } from './broker.connection.js';
 import { Delivery } from './delivery.js';
 import { ensureTopology } from './topology.js';
 
@@ -84,7 +84,7 @@ export class RabbitMqTransport extends ServerRMQ {
     });
     if (this.isStopping) return;
     try {
-      const connection = this.manager && channelModelOf(this.manager);
+      const connection = this.manager?.connection;
       if (connection) await ensureTopology(connection, this.settings);
       await channel.prefetch(this.capacity.prefetch);
       this.acks = acks;
@@ -147,7 +147,7 @@ export class RabbitMqTransport extends ServerRMQ {
     const delivery = new Delivery(message, acks, () => this.onSettled());
     const handler = this.messageHandlers.get(INFER_PATTERN);
     if (!handler) throw new Error(`no @MessagePattern('${INFER_PATTERN}') handler is registered`);
-    const context = new RmqContext([message as unknown as Record<string, unknown>, channel, INFER_PATTERN]);
+    const context = new RmqContext([message, channel, INFER_PATTERN]);
     void handler(delivery, context).then((outcome: unknown) => {
       // Nest gives what a guard, pipe or interceptor threw as an observable that fails.
       if (isObservable(outcome))
