@@ -3,8 +3,9 @@ import { pino, Logger as Pino } from 'pino';
 import pretty from 'pino-pretty';
 import { maskCredentials, Settings } from './config/settings.js';
 
-/** Contexts of Nest's own start-up lines: of interest when debugging Nest. */
-const NEST_INTERNALS = new Set([
+/** Contexts of Nest's own start-up: of interest when debugging Nest. What keeps the worker from starting, main.ts says. */
+const NEST_INTERNALS: ReadonlySet<unknown> = new Set([
+  'ExceptionHandler',
   'NestFactory',
   'InstanceLoader',
   'RoutesResolver',
@@ -45,7 +46,7 @@ export class PinoLogger implements LoggerService {
   }
 
   log(message: unknown, ...rest: unknown[]): void {
-    this.write(NEST_INTERNALS.has(String(rest.at(-1))) ? 'debug' : 'info', message, rest);
+    this.write('info', message, rest);
   }
 
   error(message: unknown, ...rest: unknown[]): void {
@@ -65,8 +66,9 @@ export class PinoLogger implements LoggerService {
   }
 
   /** Nest gives the context last and, for errors, the stack before it. */
-  private write(level: Level, message: unknown, rest: unknown[]): void {
+  private write(importance: Level, message: unknown, rest: unknown[]): void {
     const context = typeof rest.at(-1) === 'string' ? rest.at(-1) : undefined;
+    const level = NEST_INTERNALS.has(context) ? 'debug' : importance;
     if (message instanceof Error) {
       this.pino[level](
         { context, stack: message.stack && maskCredentials(message.stack) },
