@@ -13,7 +13,8 @@ export class InferenceController {
     private readonly pipeline: InferencePipeline,
     transport: RabbitMqTransport,
   ) {
-    transport.onRefused = (delivery, error) => void this.pipeline.fail(delivery, asInferenceError(error));
+    transport.onRefused = (delivery, error) =>
+      void this.pipeline.fail(delivery, asInferenceError(error, 'INTERNAL', 'the message handler refused'));
   }
 
   @MessagePattern(INFER_PATTERN)

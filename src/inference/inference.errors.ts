@@ -35,8 +35,9 @@ export class InferenceError extends Error {
   }
 }
 
-/** Any failure as an {@link InferenceError}; what is not one already becomes `code`. */
-export function asInferenceError(error: unknown, code: ErrorCode = 'INTERNAL'): InferenceError {
+/** Any failure as an {@link InferenceError}; what is not one already becomes `code`, said to be a failure of `what`. */
+export function asInferenceError(error: unknown, code: ErrorCode, what: string): InferenceError {
   if (error instanceof InferenceError) return error;
-  return new InferenceError(code, error instanceof Error ? error.message : String(error), { cause: error });
+  const reason = error instanceof Error ? error.message : String(error);
+  return new InferenceError(code, `${what}: ${reason}`, { cause: error });
 }

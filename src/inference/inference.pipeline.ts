@@ -43,9 +43,10 @@ export class InferencePipeline {
 
   /** Takes custody: from here on the delivery is settled by this class alone. */
   accept(delivery: Delivery): void {
-    const lane = this.lanes.reduce((idlest, other) => (other.inHand < idlest.inHand ? other : idlest));
-    lane.inHand++;
-    lane.deliveries.next(delivery);
+    let idlest = this.lanes[0] as Lane;
+    for (const lane of this.lanes) if (lane.inHand < idlest.inHand) idlest = lane;
+    idlest.inHand++;
+    idlest.deliveries.next(delivery);
   }
 
   /** Never rejects: a rejection would end its lane. */
@@ -60,7 +61,7 @@ export class InferencePipeline {
       await this.results.publish(delivery, request.id, encodeResult(request, model, outputs));
       delivery.ack();
     } catch (error) {
-      await this.fail(delivery, asInferenceError(error), model?.name);
+      await this.fail(delivery, asInferenceError(error, 'INTERNAL', 'the worker failed'), model?.name);
     }
   }
 
@@ -89,7 +90,7 @@ export class InferencePipeline {
     try {
       return await this.preprocessor.prepare(request, model);
     } catch (error) {
-      throw asInferenceError(error, 'PREPROCESS_FAILED');
+      throw asInferenceError(error, 'PREPROCESS_FAILED', 'preprocessing failed');
     } finally {
       model.preparing--;
     }
@@ -107,12 +108,10 @@ export class InferencePipeline {
 
   private openLane(width: number): Lane {
     const lane: Lane = { deliveries: new Subject<Delivery>(), inHand: 0 };
-    const live = async (delivery: Delivery) => {
-      await this.process(delivery);
-      lane.inHand--;
-    };
     // mergeMap queues without limit what is over its bound; the prefetch is what limits that queue.
-    lane.deliveries.pipe(mergeMap(live, width)).subscribe();
+    lane.deliveries
+      .pipe(mergeMap((delivery) => this.process(delivery), width))
+      .subscribe(() => lane.inHand--);
     return lane;
   }
 }

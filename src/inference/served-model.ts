@@ -49,7 +49,7 @@ export class ServedModel implements AnsweringModel, PreprocessModel {
       maxSize: this.maxBatchSize,
       maxWaitMs,
       expected: () => this.preparing,
-      groupOf: ({ row }) => row.dims.join(';'),
+      groupOf: hasOpenRow(this.signature) ? ({ row }) => row.dims.join(';') : undefined,
       refuse: ({ deadline }) => deadlineError(deadline),
     });
   }
@@ -70,22 +70,19 @@ export class ServedModel implements AnsweringModel, PreprocessModel {
     return this.config.labels;
   }
 
-  /** @throws InferenceError INFERENCE_FAILED or DEADLINE_EXCEEDED, for this row alone */
-  async infer(row: Row, deadline?: number): Promise<RowOutput> {
-    try {
-      return await this.batcher.add({ row, deadline });
-    } catch (error) {
-      if (error instanceof InferenceError) throw error;
-      throw new InferenceError(
-        'INFERENCE_FAILED',
-        `model '${this.name}' failed on this input: ${(error as Error).message}`,
-      );
-    }
+  /** @throws InferenceError DEADLINE_EXCEEDED, or ONNX Runtime's Error, for this row alone */
+  infer(row: Row, deadline?: number): Promise<RowOutput> {
+    return this.batcher.add({ row, deadline });
   }
 
   release(): Promise<void> {
     return this.session.release();
   }
+}
+
+/** True where rows of one model may differ in their dimensions, and so cannot share every batch. */
+function hasOpenRow({ inputs, isBatched }: ModelSignature): boolean {
+  return inputs.some(({ shape }) => shape.slice(isBatched ? 1 : 0).some((dim) => typeof dim === 'string'));
 }
 
 /** The error of a deadline that has passed. */

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
@@ -19,7 +18,7 @@ export class PreprocessService extends Preprocessor {
   override async prepare(request: InferenceRequest, model: PreprocessModel): Promise<Row[]> {
     const rows = rowsOf(request, model.signature);
     const ioDelayMs = this.settings.PREPROCESS_IO_DELAY_MS ?? model.config.preprocess.ioDelayMs;
-    if (ioDelayMs > 0) await delay(ioDelayMs);
+    if (ioDelayMs > 0) await new Promise((resolve) => setTimeout(resolve, ioDelayMs));
     for (const row of rows) transform(row, model.config.preprocess);
     return rows;
   }

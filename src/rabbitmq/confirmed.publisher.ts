@@ -27,8 +27,14 @@ export class PublishAbandonedError extends Error {
   }
 }
 
-interface Pending extends Outgoing {
-  isWanted(): boolean;
+/** What a message is published for. Once that is stale, the broker has it again, and this publish is not wanted. */
+export interface Purpose {
+  readonly isStale: boolean;
+}
+
+interface Pending {
+  readonly message: Outgoing;
+  readonly purpose: Purpose;
   resolve(): void;
   reject(error: Error): void;
 }
@@ -75,12 +81,11 @@ export class ConfirmedPublisher {
   }
 
   /**
-   * @param isWanted asked before each attempt
    * @returns when the broker has confirmed the message, which may be after reconnecting
    * @throws UnroutableError, PublishAbandonedError, or RangeError for properties that AMQP cannot encode
    */
-  publish(message: Outgoing, isWanted: () => boolean): Promise<void> {
-    return new Promise((resolve, reject) => this.attempt({ ...message, isWanted, resolve, reject }));
+  publish(message: Outgoing, purpose: Purpose): Promise<void> {
+    return new Promise((resolve, reject) => this.attempt({ message, purpose, resolve, reject }));
   }
 
   /** Gives up what is not confirmed and closes the connection. */
@@ -112,7 +117,7 @@ export class ConfirmedPublisher {
   }
 
   private attempt(pending: Pending): void {
-    if (this.isClosing || !pending.isWanted()) {
+    if (this.isClosing || pending.purpose.isStale) {
       pending.reject(new PublishAbandonedError());
       return;
     }
@@ -121,12 +126,13 @@ export class ConfirmedPublisher {
       this.parked.push(pending);
       return;
     }
+    const { queue, content, options } = pending.message;
     this.cork(channel);
     try {
-      channel.publish('', pending.queue, pending.content, pending.options, (error: unknown) => {
+      channel.publish('', queue, content, options, (error: unknown) => {
         if (error) this.retry(pending, channel);
-        else if (this.returned.size > 0 && this.takeReturn(pending))
-          pending.reject(new UnroutableError(pending.queue));
+        else if (this.returned.size > 0 && this.takeReturn(pending.message))
+          pending.reject(new UnroutableError(queue));
         else pending.resolve();
       });
     } catch (error) {
@@ -142,7 +148,7 @@ export class ConfirmedPublisher {
   }
 
   /** A return comes before the confirm of its message, and carries nothing but the message to know it by. */
-  private takeReturn({ queue, options }: Pending): boolean {
+  private takeReturn({ queue, options }: Outgoing): boolean {
     const key = `${queue}\n${options.messageId}`;
     const count = this.returned.get(key);
     if (count === undefined) return false;

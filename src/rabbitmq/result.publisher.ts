@@ -27,8 +27,16 @@ export class ResultPublisher {
    * @throws InferenceError REPLY_UNROUTABLE when that queue does not exist
    */
   async publish(delivery: Delivery, id: string | undefined, body: Buffer): Promise<void> {
-    await this.answer(delivery, id, 'inference.result', body);
-    this.activity.answered(performance.now() - delivery.receivedAt);
+    try {
+      await this.answer(delivery, id, 'inference.result', body);
+      this.activity.answered(performance.now() - delivery.receivedAt);
+    } catch (error) {
+      if (!(error instanceof UnroutableError)) throw error;
+      throw new InferenceError(
+        'REPLY_UNROUTABLE',
+        `the answer has nowhere to go: ${error.message} (any more)`,
+      );
+    }
   }
 
   /** The error answer, sent where the result would have gone. One that nobody waits for is no failure. */
@@ -37,7 +45,7 @@ export class ResultPublisher {
     const identity = identify(delivery.message);
     await this.answer(delivery, identity.id, 'inference.error', encodeError(identity, error)).catch(
       (failure: unknown) => {
-        if (!(failure instanceof InferenceError)) throw failure;
+        if (!(failure instanceof UnroutableError)) throw failure;
       },
     );
   }
@@ -64,7 +72,7 @@ export class ResultPublisher {
         content: delivery.message.content,
         options: { ...properties, persistent: true, mandatory: true },
       },
-      () => !delivery.isStale,
+      delivery,
     );
   }
 
@@ -82,14 +90,6 @@ export class ResultPublisher {
       messageId: answerId(delivery.message, id),
     };
     if (typeof traceparent === 'string' && TRACEPARENT.test(traceparent)) options.headers = { traceparent };
-    return this.publisher
-      .publish({ queue, content: body, options }, () => !delivery.isStale)
-      .catch((error: unknown) => {
-        if (!(error instanceof UnroutableError)) throw error;
-        throw new InferenceError(
-          'REPLY_UNROUTABLE',
-          `the answer's queue '${queue}' does not exist (any more)`,
-        );
-      });
+    return this.publisher.publish({ queue, content: body, options }, delivery);
   }
 }
