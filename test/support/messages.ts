@@ -1,6 +1,7 @@
 import type { ConsumeMessage } from 'amqplib';
 import { AckCoalescer } from '../../src/rabbitmq/ack.coalescer.js';
 import { Delivery } from '../../src/rabbitmq/delivery.js';
+import { deferred } from './deferred.js';
 
 /** A message as amqplib hands it over. */
 export function consumeMessage(body: Buffer | object, properties: object = {}, deliveryTag = 1) {
@@ -29,12 +30,12 @@ export class SettlingChannel {
   }
 }
 
-/** A delivery in hand, and the channel that it came by. */
+/** A delivery in hand, the channel that it came by, and when it is settled. */
 export function deliver(body: Buffer | object, properties: object = {}, deliveryTag = 1) {
   const channel = new SettlingChannel();
   const acks = new AckCoalescer(channel);
-  const settled: number[] = [];
+  const settled = deferred();
   const message = consumeMessage(body, properties, deliveryTag);
-  const delivery = new Delivery(message, acks, () => settled.push(deliveryTag));
-  return { delivery, acks, channel, settled };
+  const delivery = new Delivery(message, acks, () => settled.resolve());
+  return { delivery, acks, channel, settled: settled.promise };
 }
