@@ -138,7 +138,9 @@ describe('readSettings', () => {
 
     it('refuses a file that cannot be read, with its name and the reason', () => {
       const path = join(folder, 'missing');
-      expect(problemsOf({ HTTP_PORT_FILE: path })).toEqual([`HTTP_PORT_FILE: cannot read "${path}" (ENOENT)`]);
+      expect(problemsOf({ HTTP_PORT_FILE: path })).toEqual([
+        `HTTP_PORT_FILE: cannot read "${path}" (ENOENT)`,
+      ]);
     });
 
     it('refuses a setting that is given both ways, without showing either value', () => {

@@ -35,7 +35,8 @@ class ManualPublisher {
 
   /** The next publish, as soon as there is one. */
   async next(): Promise<Publish> {
-    if (this.published.length === this.taken) await new Promise<void>((resolve) => (this.onPublish = resolve));
+    if (this.published.length === this.taken)
+      await new Promise<void>((resolve) => (this.onPublish = resolve));
     return this.published[this.taken++] as Publish;
   }
 }
@@ -94,11 +95,7 @@ describe('InferencePipeline', () => {
 
   function open(concurrency: number): Pipeline {
     const settings = readSettings({});
-    const results = new ResultPublisher(
-      settings,
-      publisher as unknown as ConfirmedPublisher,
-      new Activity(),
-    );
+    const results = new ResultPublisher(settings, publisher as unknown as ConfirmedPublisher, new Activity());
     return new InferencePipeline(
       { prefetch: 1000, concurrency },
       settings,

@@ -41,7 +41,10 @@ function batcherOf(runner: ManualRunner, options: Partial<MicroBatcherOptions<st
 }
 
 /** Adds items without waiting for their answers. */
-function addAll(batcher: MicroBatcher<string, string>, items: string): Promise<PromiseSettledResult<string>[]> {
+function addAll(
+  batcher: MicroBatcher<string, string>,
+  items: string,
+): Promise<PromiseSettledResult<string>[]> {
   return Promise.allSettled([...items].map((item) => batcher.add(item)));
 }
 

@@ -13,10 +13,15 @@ function transformed(data: TensorData, config: Preprocess) {
 describe('transform', () => {
   it('is (x · scale − mean) / std', () => {
     fc.assert(
-      fc.property(fc.integer({ min: -99, max: 99 }), fc.integer(), fc.integer({ min: 1 }), (scale, mean, std) => {
-        const expected = [0, 1, -2].map((x) => (x * scale - mean) / std);
-        expect(transformed(Float64Array.of(0, 1, -2), { scale, mean, std })).toEqual(expected);
-      }),
+      fc.property(
+        fc.integer({ min: -99, max: 99 }),
+        fc.integer(),
+        fc.integer({ min: 1 }),
+        (scale, mean, std) => {
+          const expected = [0, 1, -2].map((x) => (x * scale - mean) / std);
+          expect(transformed(Float64Array.of(0, 1, -2), { scale, mean, std })).toEqual(expected);
+        },
+      ),
     );
   });
 

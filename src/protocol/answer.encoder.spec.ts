@@ -15,14 +15,19 @@ function modelOf(fields: Partial<AnsweringModel> = {}): AnsweringModel {
 const modelWith = (datatype: Datatype, dims: number[]) =>
   modelOf({ outputs: [{ name: 'y', datatype, shape: ['batch', ...dims] }] });
 
-const row = (...tensors: TensorData[]): RowOutput => ({ tensors, dims: tensors.map((data) => [data.length]) });
+const row = (...tensors: TensorData[]): RowOutput => ({
+  tensors,
+  dims: tensors.map((data) => [data.length]),
+});
 
 const parsed = (...args: Parameters<typeof encodeResult>): unknown =>
   JSON.parse(encodeResult(...args).toString());
 
 /** What becomes of one row of one output. */
 function dataOf(datatype: Datatype, data: TensorData): unknown {
-  const answer = parsed({}, modelWith(datatype, [data.length]), [row(data)]) as { outputs: { data: unknown }[] };
+  const answer = parsed({}, modelWith(datatype, [data.length]), [row(data)]) as {
+    outputs: { data: unknown }[];
+  };
   return answer.outputs[0]?.data;
 }
 
@@ -71,7 +76,13 @@ describe('encodeResult', () => {
           expect(dataOf('FP64', values)).toEqual(JSON.parse(JSON.stringify([...values])));
         }),
       );
-      expect(dataOf('FP32', Float32Array.of(NaN, Infinity, -Infinity, -0, 1))).toEqual([null, null, null, 0, 1]);
+      expect(dataOf('FP32', Float32Array.of(NaN, Infinity, -Infinity, -0, 1))).toEqual([
+        null,
+        null,
+        null,
+        0,
+        1,
+      ]);
     });
 
     it('of INT64 and UINT64 keep all their digits', () => {

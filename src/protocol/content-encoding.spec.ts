@@ -47,11 +47,14 @@ describe('readContent', () => {
   it.each([
     ['gzip', gzipSync],
     ['deflate', deflateSync],
-  ])('says TOO_LARGE to %s that is small itself and large after decompression', async (encoding, compress) => {
-    const zeros = Buffer.alloc(1000);
-    expect(await read(compress(zeros), encoding, 1000)).toEqual(zeros);
-    await expect(read(compress(zeros), encoding, 999)).rejects.toMatchObject({ code: 'TOO_LARGE' });
-  });
+  ])(
+    'says TOO_LARGE to %s that is small itself and large after decompression',
+    async (encoding, compress) => {
+      const zeros = Buffer.alloc(1000);
+      expect(await read(compress(zeros), encoding, 1000)).toEqual(zeros);
+      await expect(read(compress(zeros), encoding, 999)).rejects.toMatchObject({ code: 'TOO_LARGE' });
+    },
+  );
 
   it('says TOO_LARGE before it decompresses what is too large already', () => {
     expect(refusalOf(() => read(gzipSync(body), 'gzip', 10)).code).toBe('TOO_LARGE');

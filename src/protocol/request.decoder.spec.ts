@@ -62,7 +62,10 @@ describe('decodeRequest', () => {
     });
 
     it('reads a Nest packet whose data is the row itself', () => {
-      expect(decode({ pattern: 'infer', id: '1', data: [1, 2] }).input).toEqual({ form: 'row', data: [1, 2] });
+      expect(decode({ pattern: 'infer', id: '1', data: [1, 2] }).input).toEqual({
+        form: 'row',
+        data: [1, 2],
+      });
     });
 
     it('does not take a body for a Nest packet because of a pattern that is neither text nor object', () => {
@@ -202,9 +205,15 @@ describe('decodeRequest', () => {
 
   it('makes a request or a documented error of any bytes', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.uint8Array(), fc.json().map((json) => Buffer.from(json))), (bytes) => {
-        expect(outcome(Buffer.from(bytes), {})).toMatch(/^(request|INVALID_JSON|INVALID_REQUEST)$/);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.uint8Array(),
+          fc.json().map((json) => Buffer.from(json)),
+        ),
+        (bytes) => {
+          expect(outcome(Buffer.from(bytes), {})).toMatch(/^(request|INVALID_JSON|INVALID_REQUEST)$/);
+        },
+      ),
     );
   });
 
@@ -212,7 +221,16 @@ describe('decodeRequest', () => {
     const field = fc.option(fc.oneof(fc.jsonValue(), fc.constantFrom('infer', [tensor], [1])), {
       nil: undefined,
     });
-    const names = ['id', 'model', 'model_name', 'data', 'inputs', 'outputs', 'parameters', 'pattern'] as const;
+    const names = [
+      'id',
+      'model',
+      'model_name',
+      'data',
+      'inputs',
+      'outputs',
+      'parameters',
+      'pattern',
+    ] as const;
     const body = fc.record(Object.fromEntries(names.map((name) => [name, field])), { requiredKeys: [] });
     const properties = fc.record(
       {
@@ -246,7 +264,12 @@ describe('decodeRequest', () => {
       { inputs: [secret] },
       { inputs: [{ ...tensor, shape: [secret] }] },
       { inputs: [{ ...tensor, data: secret }] },
-      { inputs: [{ ...tensor, name: secret }, { ...tensor, name: secret }] },
+      {
+        inputs: [
+          { ...tensor, name: secret },
+          { ...tensor, name: secret },
+        ],
+      },
       { inputs: [tensor], outputs: [secret] },
       { data: [], parameters: { timeout: secret } },
     ];

@@ -43,7 +43,20 @@ describe('rowsOf', () => {
     it('gives each row its share of every input, in the order of the model', () => {
       const sent = [
         tensor('flag', [2], [7, '8'], 'INT64'),
-        tensor('image', [2, 2, 2], [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]),
+        tensor(
+          'image',
+          [2, 2, 2],
+          [
+            [
+              [1, 2],
+              [3, 4],
+            ],
+            [
+              [5, 6],
+              [7, 8],
+            ],
+          ],
+        ),
       ];
       expect(rows(sent, modelOf([image, flag]))).toEqual([
         { tensors: [[1, 2, 3, 4], [7n]], dims: [[2, 2], []] },
@@ -120,7 +133,15 @@ describe('rowsOf', () => {
   describe('shorthand', () => {
     it('takes a row nested as the model has it, or flat, without the batch dimension', () => {
       const expected = { data: [1, 2, 3, 4], dims: [2, 2] };
-      expect(shorthand([[1, 2], [3, 4]], ['batch', 2, 2])).toEqual(expected);
+      expect(
+        shorthand(
+          [
+            [1, 2],
+            [3, 4],
+          ],
+          ['batch', 2, 2],
+        ),
+      ).toEqual(expected);
       expect(shorthand([1, 2, 3, 4], ['batch', 2, 2])).toEqual(expected);
     });
 
@@ -134,7 +155,15 @@ describe('rowsOf', () => {
 
     it('works out the one dimension that is open, flat or nested', () => {
       expect(shorthand([1, 2, 3, 4, 5, 6], ['batch', 'n', 3]).dims).toEqual([2, 3]);
-      expect(shorthand([[1, 2, 3], [4, 5, 6]], ['batch', 'n', 3]).dims).toEqual([2, 3]);
+      expect(
+        shorthand(
+          [
+            [1, 2, 3],
+            [4, 5, 6],
+          ],
+          ['batch', 'n', 3],
+        ).dims,
+      ).toEqual([2, 3]);
       expect(shorthand([1, 2, 3], ['batch', 'n']).dims).toEqual([3]);
     });
 
@@ -146,7 +175,16 @@ describe('rowsOf', () => {
       ['flat data of the wrong length', [1, 2, 3], ['batch', 2, 2]],
       ['flat data that does not divide', [1, 2, 3, 4], ['batch', 'n', 3]],
       ['flat data for two open dimensions', [1, 2], ['batch', 'h', 'w']],
-      ['a row with its batch dimension', [[[1, 2], [3, 4]]], ['batch', 2, 2]],
+      [
+        'a row with its batch dimension',
+        [
+          [
+            [1, 2],
+            [3, 4],
+          ],
+        ],
+        ['batch', 2, 2],
+      ],
       ['rows of different lengths', [[1, 2], [3]], ['batch', 2, 2]],
       ['two elements for a scalar', [1, 2], ['batch']],
     ])('refuses %s as SHAPE_MISMATCH', (_, data, shape) => {
@@ -175,6 +213,8 @@ describe('rowsOf', () => {
 
 describe('describe', () => {
   it('shows an open dimension by its symbol, or ? where it has none', () => {
-    expect(describeSpec({ name: 'x', datatype: 'FP32', shape: ['batch', '', 3] })).toBe('x FP32[batch, ?, 3]');
+    expect(describeSpec({ name: 'x', datatype: 'FP32', shape: ['batch', '', 3] })).toBe(
+      'x FP32[batch, ?, 3]',
+    );
   });
 });

@@ -31,7 +31,18 @@ const CASES: Record<Datatype, { accepted: [unknown, unknown][]; refused: unknown
       [String(INT64_MAX), INT64_MAX],
       [String(-INT64_MAX - 1n), -INT64_MAX - 1n],
     ],
-    refused: [2 ** 53, 0.5, String(INT64_MAX + 1n), String(-INT64_MAX - 2n), '', ' 1', '0x1', '1n', null, true],
+    refused: [
+      2 ** 53,
+      0.5,
+      String(INT64_MAX + 1n),
+      String(-INT64_MAX - 2n),
+      '',
+      ' 1',
+      '0x1',
+      '1n',
+      null,
+      true,
+    ],
   },
   UINT64: {
     accepted: [
@@ -136,7 +147,14 @@ describe('readTensor', () => {
     ['too many elements', [1], [1, 2]],
     ['no array', [1], 1],
     ['a row that is too short', [2, 2], [[1, 2], [3]]],
-    ['a row that is too long', [2, 2], [[1, 2], [3, 4, 5]]],
+    [
+      'a row that is too long',
+      [2, 2],
+      [
+        [1, 2],
+        [3, 4, 5],
+      ],
+    ],
     ['a number where a row is due', [2, 2], [[1, 2], 3]],
     ['nesting that is too deep', [2, 1], [[[1]], [[2]]]],
     ['nesting that is too shallow', [2, 1, 1], [[1], [2]]],
@@ -163,7 +181,10 @@ describe('readTensor', () => {
 
   it.each([
     [[2 ** 52], [1]],
-    [[2, 2 ** 52], [[1], [1]]],
+    [
+      [2, 2 ** 52],
+      [[1], [1]],
+    ],
     [[2 ** 52, 2 ** 52, 2 ** 52], []],
   ])('allocates nothing for shape %p, which is larger than its data', (dims, data) => {
     expect(refusalOf(() => readTensor('x', 'FP32', dims, data)).code).toBe('SHAPE_MISMATCH');

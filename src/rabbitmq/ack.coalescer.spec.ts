@@ -141,7 +141,9 @@ describe('AckCoalescer', () => {
           while (broker.inHand.size > 0) settleOne(0, (tag) => acks.ack(tag));
           acks.flush();
         }
-        expect(broker.settled.toSorted((a, b) => a - b)).toEqual(Array.from({ length: taken }, (_, i) => i + 1));
+        expect(broker.settled.toSorted((a, b) => a - b)).toEqual(
+          Array.from({ length: taken }, (_, i) => i + 1),
+        );
         expect(broker.outstanding.size).toBe(0);
       }),
       { numRuns: 300 },

@@ -4,7 +4,12 @@ import { deliver } from '../../test/support/messages.js';
 import { readSettings } from '../config/settings.js';
 import { InferenceError } from '../inference/inference.errors.js';
 import { Activity } from '../metrics/activity.js';
-import { ConfirmedPublisher, Outgoing, PublishAbandonedError, UnroutableError } from './confirmed.publisher.js';
+import {
+  ConfirmedPublisher,
+  Outgoing,
+  PublishAbandonedError,
+  UnroutableError,
+} from './confirmed.publisher.js';
 import { ResultPublisher } from './result.publisher.js';
 
 /** A broker that confirms at once, or answers as the test says. */
@@ -70,10 +75,13 @@ describe('ResultPublisher', () => {
       ]);
     });
 
-    it.each([['no trace'], [5], [{}], [undefined]])('passes on no traceparent such as %j', async (traceparent) => {
-      await results().publish(deliver({}, { replyTo: 'a', headers: { traceparent } }).delivery, 'r', body);
-      expect(publisher.published[0]?.options.headers).toBeUndefined();
-    });
+    it.each([['no trace'], [5], [{}], [undefined]])(
+      'passes on no traceparent such as %j',
+      async (traceparent) => {
+        await results().publish(deliver({}, { replyTo: 'a', headers: { traceparent } }).delivery, 'r', body);
+        expect(publisher.published[0]?.options.headers).toBeUndefined();
+      },
+    );
 
     it('counts as answered only once it is confirmed', async () => {
       const confirm = deferred();

@@ -74,7 +74,9 @@ describe('queuesOf', () => {
   });
 
   it('takes the delivery limit from DELIVERY_LIMIT', () => {
-    expect(queues({ DELIVERY_LIMIT: '9' }).at(-1)?.options.arguments).toMatchObject({ 'x-delivery-limit': 9 });
+    expect(queues({ DELIVERY_LIMIT: '9' }).at(-1)?.options.arguments).toMatchObject({
+      'x-delivery-limit': 9,
+    });
   });
 
   it('has the results queue only when RESULTS_QUEUE is set', () => {
