@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { EXIT_CONFIG, StartupError } from '../config/startup-error.js';
 import { planCapacity } from './capacity.js';
 import { modelConfigSchema } from './model-config.js';

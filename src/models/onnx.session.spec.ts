@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { Row } from '../protocol/rows.js';
 import { modelConfigSchema } from './model-config.js';
 import { OnnxSession } from './onnx.session.js';

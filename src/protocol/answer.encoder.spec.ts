@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { InferenceError } from '../inference/inference.errors.js';
 import { answerId, AnsweringModel, encodeError, encodeResult } from './answer.encoder.js';
 import { RequestMessage } from './message.js';

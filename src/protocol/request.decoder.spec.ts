@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { refusalOf } from '../../test/support/refusal.js';
 import { InferenceError } from '../inference/inference.errors.js';
 import { RequestMessage } from './message.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { refusalOf } from '../../test/support/refusal.js';
 import { allocate, copyInto, Datatype, isDatatype, readTensor, slice } from './tensor.js';
 
@@ -170,7 +170,9 @@ describe('readTensor', () => {
 
   it('names the input and the element, and quotes no value', () => {
     const { message } = refusalOf(() => readTensor('pixels', 'FP32', [3], [1, 2, 'hunter2']));
-    expect(message).toBe("input 'pixels': element 2 is a string, the model expects FP32: finite numbers");
+    expect(message).toBe(
+      "input 'pixels': element 2 is of type string, the model expects FP32: finite numbers",
+    );
   });
 
   it('does not overflow the stack on data that is nested 100,000 deep', () => {

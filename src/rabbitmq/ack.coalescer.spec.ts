@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ConsumeMessage } from 'amqplib';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { SettlingChannel } from '../../test/support/messages.js';
 import { AckCoalescer } from './ack.coalescer.js';
 
