@@ -1,0 +1,253 @@
+import { gzipSync } from 'node:zlib';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { Deferred, deferred } from '../../test/support/deferred.js';
+import { ManualDelays } from '../../test/support/manual-delays.js';
+import { deliver } from '../../test/support/messages.js';
+import { readSettings } from '../config/settings.js';
+import { Activity } from '../metrics/activity.js';
+import { InferenceRequest } from '../protocol/inference-request.js';
+import { Row } from '../protocol/rows.js';
+import { ConfirmedPublisher, Outgoing, PublishAbandonedError } from '../rabbitmq/confirmed.publisher.js';
+import { ResultPublisher } from '../rabbitmq/result.publisher.js';
+import { InferenceError } from './inference.errors.js';
+import type { InferencePipeline as Pipeline } from './inference.pipeline.js';
+import { InferenceService } from './inference.service.js';
+
+const delays = new ManualDelays();
+const { InferencePipeline } = await delays.import(() => import('./inference.pipeline.js'));
+
+type Publish = Outgoing & Deferred<void>;
+
+/** A broker that confirms a publish when the test says so. */
+class ManualPublisher {
+  readonly published: Publish[] = [];
+  private taken = 0;
+  private onPublish: (() => void) | undefined;
+
+  publish(message: Outgoing, isWanted: () => boolean): Promise<void> {
+    if (!isWanted()) return Promise.reject(new PublishAbandonedError());
+    const publish = { ...message, ...deferred() };
+    this.published.push(publish);
+    this.onPublish?.();
+    return publish.promise;
+  }
+
+  /** The next publish, as soon as there is one. */
+  async next(): Promise<Publish> {
+    if (this.published.length === this.taken)
+      await new Promise<void>((resolve) => (this.onPublish = resolve));
+    return this.published[this.taken++] as Publish;
+  }
+}
+
+/** A preprocessor that prepares a request when the test says so, or at once. */
+class CountingPreprocessor {
+  preparing = 0;
+  mostAtOnce = 0;
+  gate: Promise<void> = Promise.resolve();
+
+  async prepare(_request: InferenceRequest): Promise<Row[]> {
+    this.mostAtOnce = Math.max(this.mostAtOnce, ++this.preparing);
+    await this.gate.finally(() => this.preparing--);
+    return [{ tensors: [Float32Array.of(1)], dims: [[1]] }];
+  }
+}
+
+/** Answers each row with itself. */
+class EchoInference {
+  readonly served = {
+    name: 'echo',
+    version: '1',
+    inputs: [],
+    outputs: [{ name: 'y', datatype: 'FP32', shape: ['n', 1] }],
+    isBatched: true,
+    preparing: 0,
+  };
+  failure: Error | undefined;
+
+  model(name: string | undefined): typeof this.served {
+    if (name === 'missing') throw new InferenceError('UNKNOWN_MODEL', 'there is no such model');
+    return this.served;
+  }
+
+  infer(_model: unknown, rows: readonly Row[]): Promise<readonly Row[]> {
+    return this.failure ? Promise.reject(this.failure) : Promise.resolve(rows);
+  }
+}
+
+const request = { id: 'r', data: [1] };
+const asking = { replyTo: 'answers', correlationId: 'c' };
+
+describe('InferencePipeline', () => {
+  let publisher: ManualPublisher;
+  let preprocessor: CountingPreprocessor;
+  let inference: EchoInference;
+  let pipeline: Pipeline;
+
+  beforeAll(() => Logger.overrideLogger(false));
+  beforeEach(() => {
+    publisher = new ManualPublisher();
+    preprocessor = new CountingPreprocessor();
+    inference = new EchoInference();
+    pipeline = open(8);
+  });
+
+  function open(concurrency: number): Pipeline {
+    const settings = readSettings({});
+    const results = new ResultPublisher(settings, publisher as unknown as ConfirmedPublisher, new Activity());
+    return new InferencePipeline(
+      { prefetch: 1000, concurrency },
+      settings,
+      preprocessor,
+      inference as unknown as InferenceService,
+      results,
+    );
+  }
+
+  it('acks a message only after the broker has confirmed its result', async () => {
+    const { delivery, acks, channel, settled } = deliver(request, asking);
+    pipeline.accept(delivery);
+    const result = await publisher.next();
+    expect(result).toMatchObject({ queue: 'answers', options: { type: 'inference.result' } });
+    expect(JSON.parse(result.content.toString())).toMatchObject({ id: 'r', outputs: [{ data: [1] }] });
+    acks.flush();
+    expect(channel.settlements).toEqual([]);
+    result.resolve();
+    await settled;
+    acks.flush();
+    expect(channel.settlements).toEqual(['ack 1']);
+    expect(publisher.published).toHaveLength(1);
+  });
+
+  it('reads a compressed body', async () => {
+    const body = gzipSync(JSON.stringify(request));
+    pipeline.accept(deliver(body, { ...asking, contentEncoding: 'gzip' }).delivery);
+    expect((await publisher.next()).options.type).toBe('inference.result');
+  });
+
+  it.each([
+    ['INVALID_JSON', Buffer.from('{'), {}],
+    ['INVALID_REQUEST', {}, {}],
+    ['UNSUPPORTED_ENCODING', request, { contentEncoding: 'br' }],
+    ['UNSUPPORTED_ENCODING', request, { contentEncoding: 'gzip' }],
+    ['UNKNOWN_MODEL', request, { type: 'missing' }],
+  ])('sends an error, then a dead letter, then acks: %s', async (code, body, properties) => {
+    const { delivery, acks, channel, settled } = deliver(body, { ...asking, ...properties });
+    pipeline.accept(delivery);
+    const answer = await publisher.next();
+    expect(answer).toMatchObject({ queue: 'answers', options: { type: 'inference.error' } });
+    expect(JSON.parse(answer.content.toString())).toMatchObject({ code });
+    answer.resolve();
+    const letter = await publisher.next();
+    expect(letter).toMatchObject({
+      queue: 'inference.dead',
+      content: delivery.message.content,
+      options: { headers: { 'x-error-code': code } },
+    });
+    acks.flush();
+    expect(channel.settlements).toEqual([]);
+    letter.resolve();
+    await settled;
+    acks.flush();
+    expect(channel.settlements).toEqual(['ack 1']);
+  });
+
+  it('says PREPROCESS_FAILED to what a preprocessor throws, and leaves no request counted as preparing', async () => {
+    preprocessor.gate = Promise.reject(new Error('no connection'));
+    pipeline.accept(deliver(request).delivery);
+    expect((await publisher.next()).options.headers).toMatchObject({
+      'x-error-code': 'PREPROCESS_FAILED',
+      'x-error-message': 'no connection',
+      'x-model': 'echo',
+    });
+    expect(inference.served.preparing).toBe(0);
+  });
+
+  it('keeps the code that a preprocessor decides on', async () => {
+    preprocessor.gate = Promise.reject(new InferenceError('SHAPE_MISMATCH', 'too small'));
+    pipeline.accept(deliver(request).delivery);
+    expect((await publisher.next()).options.headers).toMatchObject({ 'x-error-code': 'SHAPE_MISMATCH' });
+  });
+
+  it.each([
+    ['INFERENCE_FAILED', new InferenceError('INFERENCE_FAILED', 'reason')],
+    ['INTERNAL', new TypeError('reason')],
+  ])('says %s where inference fails so', async (code, failure) => {
+    inference.failure = failure;
+    pipeline.accept(deliver(request).delivery);
+    expect((await publisher.next()).options.headers).toMatchObject({ 'x-error-code': code });
+  });
+
+  it('publishes nothing, and settles nothing, for a delivery that the broker has again', async () => {
+    for (const body of [request, {}]) {
+      const { delivery, acks, channel, settled } = deliver(body, asking);
+      acks.close();
+      pipeline.accept(delivery);
+      await settled;
+      expect(channel.settlements).toEqual([]);
+    }
+    expect(publisher.published).toEqual([]);
+  });
+
+  it('sends no dead letter when the broker takes the message back while its error is on the way', async () => {
+    const { delivery, acks, channel, settled } = deliver({}, asking);
+    pipeline.accept(delivery);
+    const answer = await publisher.next();
+    acks.close();
+    answer.resolve();
+    await settled;
+    expect(publisher.published).toHaveLength(1);
+    expect(channel.settlements).toEqual([]);
+  });
+
+  it('hands a message back, slowly, when not even its dead letter finds a place', async () => {
+    const { delivery, channel, settled } = deliver({});
+    pipeline.accept(delivery);
+    (await publisher.next()).reject(new Error('there is no dead-letter queue'));
+    expect(await delays.end()).toBe(5000);
+    await settled;
+    expect(channel.settlements).toEqual(['nack 1']);
+  });
+
+  it('hands nothing back that the broker has again by then', async () => {
+    const { delivery, acks, channel, settled } = deliver({});
+    pipeline.accept(delivery);
+    const letter = await publisher.next();
+    acks.close();
+    letter.reject(new PublishAbandonedError());
+    await settled;
+    expect(channel.settlements).toEqual([]);
+    expect(delays.running).toBe(0);
+  });
+
+  it('goes on with the next message after any failure', async () => {
+    pipeline = open(1);
+    const first = deliver({});
+    pipeline.accept(first.delivery);
+    const second = deliver(request, asking);
+    pipeline.accept(second.delivery);
+    (await publisher.next()).reject(new Error('gone'));
+    await delays.end();
+    const result = await publisher.next();
+    result.resolve();
+    await second.settled;
+    expect(result.options.type).toBe('inference.result');
+  });
+
+  it.each([1, 8, 64, 100, 128, 150])(
+    'works on as many as %i messages at once, never on more, and on all of them in the end',
+    async (concurrency) => {
+      pipeline = open(concurrency);
+      const gate = deferred();
+      preprocessor.gate = gate.promise;
+      const inHand = Array.from({ length: concurrency * 2 + 5 }, (_, tag) => deliver(request, {}, tag + 1));
+      for (const { delivery } of inHand) pipeline.accept(delivery);
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      expect(preprocessor.preparing).toBe(concurrency);
+      gate.resolve();
+      await Promise.all(inHand.map(({ settled }) => settled));
+      expect(preprocessor.mostAtOnce).toBe(concurrency);
+    },
+  );
+});

@@ -1,0 +1,158 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { refusalOf } from '../../test/support/refusal.js';
+import { EXIT_CONFIG, StartupError } from '../config/startup-error.js';
+import { ModelRepository } from './model.repository.js';
+
+describe('ModelRepository', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'onnxmq-models-'));
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  function put(path: string, content: string | object = ''): void {
+    const file = join(folder, path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content));
+  }
+
+  function problemsOf(defaultModel?: string, at = folder): string[] {
+    try {
+      ModelRepository.open(at, defaultModel);
+      return [];
+    } catch (error) {
+      expect(error).toBeInstanceOf(StartupError);
+      expect((error as StartupError).exitCode).toBe(EXIT_CONFIG);
+      return (error as StartupError).message.split('\n');
+    }
+  }
+
+  describe('layouts', () => {
+    it('finds <name>/model.onnx, as version 1', () => {
+      put('digits/model.onnx');
+      const expected = { name: 'digits', version: '1', path: join(folder, 'digits/model.onnx') };
+      expect(ModelRepository.open(folder).all).toMatchObject([expected]);
+    });
+
+    it('finds the highest number of <name>/<version>/model.onnx, compared as numbers', () => {
+      for (const version of ['2', '10', '9']) put(`digits/${version}/model.onnx`);
+      put('digits/11/other.onnx');
+      put('digits/latest/model.onnx');
+      expect(ModelRepository.open(folder).all).toMatchObject([
+        { version: '10', path: join(folder, 'digits/10/model.onnx') },
+      ]);
+    });
+
+    it('finds several models, and passes over files, hidden folders and folders without a model', () => {
+      put('b/model.onnx');
+      put('a/1/model.onnx');
+      put('README.md');
+      put('.cache/model.onnx');
+      put('notes/todo.txt');
+      expect(ModelRepository.open(folder).all.map(({ name }) => name)).toEqual(['a', 'b']);
+    });
+  });
+
+  describe('model.json', () => {
+    it('may be missing: then nothing is asked of the model', () => {
+      put('m/model.onnx');
+      expect(ModelRepository.open(folder).all[0]?.config).toEqual({
+        batching: {},
+        preprocess: { ioDelayMs: 0 },
+        session: {},
+      });
+    });
+
+    it('is read beside the versions', () => {
+      put('m/3/model.onnx');
+      put('m/model.json', { labels: ['a'], batching: { maxSize: 8 }, preprocess: { mean: [1, 2], std: 3 } });
+      expect(ModelRepository.open(folder).all[0]?.config).toMatchObject({
+        labels: ['a'],
+        batching: { maxSize: 8 },
+        preprocess: { ioDelayMs: 0, mean: [1, 2], std: 3 },
+      });
+    });
+
+    it('is refused when it is not JSON, with its path', () => {
+      put('m/model.onnx');
+      put('m/model.json', '{"labels": [');
+      const [problem, ...others] = problemsOf();
+      expect(problem).toContain(`${join(folder, 'm/model.json')}: not readable as JSON`);
+      expect(others).toEqual([]);
+    });
+
+    it('is refused for each field that is wrong, of each model, one line each', () => {
+      put('a/model.onnx');
+      put('a/model.json', { batching: { maxSize: 0, maxWaitMs: -1 } });
+      put('b/model.onnx');
+      put('b/model.json', { label: ['typo'] });
+      const problems = problemsOf();
+      expect(problems).toHaveLength(3);
+      expect(problems[0]).toContain(`${join(folder, 'a/model.json')}: batching.maxSize: `);
+      expect(problems[1]).toContain(`${join(folder, 'a/model.json')}: batching.maxWaitMs: `);
+      expect(problems[2]).toContain(`${join(folder, 'b/model.json')}: top level: `);
+      expect(problems[2]).toContain('"label"');
+    });
+  });
+
+  describe('the folder', () => {
+    it('is named when it does not exist', () => {
+      const path = join(folder, 'missing');
+      expect(problemsOf(undefined, path)).toEqual([`MODELS_DIR: there is no folder "${path}"`]);
+    });
+
+    it('is named when it holds no model', () => {
+      expect(problemsOf()).toEqual([`MODELS_DIR: no model in "${folder}"; put one at <name>/model.onnx`]);
+    });
+  });
+
+  describe('the default model', () => {
+    it('is the one that is set', () => {
+      for (const name of ['a', 'b', 'digits']) put(`${name}/model.onnx`);
+      expect(ModelRepository.open(folder, 'b').resolve(undefined).name).toBe('b');
+    });
+
+    it('is the only model, else digits', () => {
+      put('a/model.onnx');
+      expect(ModelRepository.open(folder).resolve(undefined).name).toBe('a');
+      put('digits/model.onnx');
+      expect(ModelRepository.open(folder).resolve(undefined).name).toBe('digits');
+    });
+
+    it('must exist when it is set', () => {
+      put('a/model.onnx');
+      expect(problemsOf('b')).toEqual([`DEFAULT_MODEL: there is no model "b" in "${folder}"`]);
+    });
+
+    it('may be none: then a request must name its model', () => {
+      put('a/model.onnx');
+      put('b/model.onnx');
+      const { code, message } = refusalOf(() => ModelRepository.open(folder).resolve(undefined));
+      expect(code).toBe('UNKNOWN_MODEL');
+      expect(message).toBe('the request names no model and there is no default model; the models are a, b');
+    });
+  });
+
+  it('resolves a model by its name alone, and names those there are to any other', () => {
+    put('a/model.onnx');
+    put('b/model.onnx');
+    const repository = ModelRepository.open(folder);
+    expect(repository.resolve('b').name).toBe('b');
+    for (const name of ['c', '../a', 'a/1', '__proto__', '']) {
+      const { code, message } = refusalOf(() => repository.resolve(name));
+      expect(code).toBe('UNKNOWN_MODEL');
+      expect(message).toBe(`there is no model ${JSON.stringify(name)}; the models are a, b`);
+    }
+  });
+
+  it('quotes at most 100 characters of a name that is unknown', () => {
+    put('a/model.onnx');
+    const { message } = refusalOf(() => ModelRepository.open(folder).resolve('x'.repeat(1_000_000)));
+    expect(message.length).toBeLessThan(200);
+  });
+});

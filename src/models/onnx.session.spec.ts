@@ -1,0 +1,99 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { Row } from '../protocol/rows.js';
+import { modelConfigSchema } from './model-config.js';
+import { OnnxSession } from './onnx.session.js';
+
+const DIGITS = fileURLToPath(new URL('../../models/digits/model.onnx', import.meta.url));
+
+const load = (path: string) =>
+  OnnxSession.load({ name: 'digits', version: '1', path, config: modelConfigSchema.parse({}) });
+const rowOf = (pixels: Iterable<number>): Row => ({ tensors: [Float32Array.from(pixels)], dims: [[64]] });
+
+describe('OnnxSession', () => {
+  let session: OnnxSession;
+  beforeAll(async () => {
+    session = await load(DIGITS);
+  });
+  afterAll(() => session.release());
+
+  it('reads names, datatypes, shapes and the batch dimension from the model', () => {
+    const { name, inputs, outputs, isBatched } = session.signature;
+    expect({ name, isBatched }).toEqual({ name: 'digits', isBatched: true });
+    expect(inputs).toEqual([{ name: expect.any(String), datatype: 'FP32', shape: [expect.any(String), 64] }]);
+    expect(outputs.at(-1)).toEqual({
+      name: expect.any(String),
+      datatype: 'FP32',
+      shape: [expect.any(String), 10],
+    });
+  });
+
+  it('gives each row of a batch what it gets alone, in the order of the rows', async () => {
+    const pixel = fc.float({ min: 0, max: 1, noNaN: true });
+    const image = fc.array(pixel, { minLength: 64, maxLength: 64 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(image, { minLength: 2, maxLength: 9 }), async (images) => {
+        const rows = images.map(rowOf);
+        const together = await session.run(rows);
+        expect(together).toHaveLength(rows.length);
+        for (const [index, row] of rows.entries()) {
+          const [alone] = await session.run([row]);
+          expect(together[index]?.dims).toEqual(alone?.dims);
+          alone?.tensors.forEach((expected, output) => {
+            const got = together[index]?.tensors[output] as Float32Array;
+            expect(got).toHaveLength(expected.length);
+            for (const [at, value] of expected.entries()) expect(got[at]).toBeCloseTo(Number(value), 5);
+          });
+        }
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('leaves the rows that it is given unchanged', async () => {
+    const rows = [rowOf(Array(64).fill(0.5)), rowOf(Array(64).fill(0.25))];
+    await session.run(rows);
+    expect(rows).toEqual([rowOf(Array(64).fill(0.5)), rowOf(Array(64).fill(0.25))]);
+  });
+
+  it('rejects rows that the model cannot take, and runs the next', async () => {
+    await expect(session.run([{ tensors: [Float32Array.of(1, 2)], dims: [[2]] }])).rejects.toThrow();
+    expect(await session.run([rowOf(Array(64).fill(0))])).toHaveLength(1);
+  });
+
+  it('warms up with every batch size to the largest, and says how long that takes', async () => {
+    expect(await session.warmUp(5)).toBeGreaterThan(0);
+    expect(await session.warmUp(1)).toBeGreaterThan(0);
+  });
+
+  it('turns telemetry off before ONNX Runtime can send any', () => {
+    expect(process.env['ORT_DISABLE_TELEMETRY']).toBe('1');
+  });
+
+  describe('a file that is no model', () => {
+    let folder: string;
+    beforeAll(() => {
+      folder = mkdtempSync(join(tmpdir(), 'onnxmq-session-'));
+    });
+    afterAll(() => {
+      rmSync(folder, { recursive: true });
+    });
+
+    it.each([
+      ['broken', 'this is no model'],
+      ['empty', ''],
+    ])('is refused when it is %s', async (name, content) => {
+      const path = join(folder, `${name}.onnx`);
+      writeFileSync(path, content);
+      await expect(load(path)).rejects.toThrow();
+    });
+
+    it('is refused when it is missing', async () => {
+      await expect(load(join(folder, 'missing.onnx'))).rejects.toThrow();
+    });
+  });
+});

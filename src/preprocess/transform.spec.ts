@@ -1,0 +1,45 @@
+import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { TensorData } from '../protocol/tensor.js';
+import { transform } from './transform.js';
+
+type Preprocess = Omit<Parameters<typeof transform>[1], 'ioDelayMs'>;
+
+function transformed(data: TensorData, config: Preprocess) {
+  transform({ tensors: [data], dims: [[data.length]] }, { ioDelayMs: 0, ...config });
+  return [...data];
+}
+
+describe('transform', () => {
+  it('is (x · scale − mean) / std', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: -99, max: 99 }),
+        fc.integer(),
+        fc.integer({ min: 1 }),
+        (scale, mean, std) => {
+          const expected = [0, 1, -2].map((x) => (x * scale - mean) / std);
+          expect(transformed(Float64Array.of(0, 1, -2), { scale, mean, std })).toEqual(expected);
+        },
+      ),
+    );
+  });
+
+  it('leaves out what is not given', () => {
+    expect(transformed(Float32Array.of(2, 4), { scale: 0.5 })).toEqual([1, 2]);
+    expect(transformed(Float32Array.of(2, 4), { mean: 1 })).toEqual([1, 3]);
+    expect(transformed(Float32Array.of(2, 4), { std: 2 })).toEqual([1, 2]);
+    expect(transformed(Float32Array.of(2, 4), {})).toEqual([2, 4]);
+  });
+
+  it('repeats a list along the last dimension', () => {
+    const config = { scale: [1, 10], mean: [0, 1], std: 2 };
+    expect(transformed(Float64Array.of(2, 2, 4, 4), config)).toEqual([1, 9.5, 2, 19.5]);
+  });
+
+  it('changes every tensor of numbers with a point, and no other', () => {
+    const tensors = [Float32Array.of(1), BigInt64Array.of(1n), Uint8Array.of(1), ['1'], Float64Array.of(1)];
+    transform({ tensors, dims: [] }, { ioDelayMs: 0, scale: 3 });
+    expect(tensors.map((tensor) => [...tensor])).toEqual([[3], [1n], [1], ['1'], [3]]);
+  });
+});

@@ -1,0 +1,222 @@
+import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { InferenceError } from '../inference/inference.errors.js';
+import { answerId, AnsweringModel, encodeError, encodeResult } from './answer.encoder.js';
+import { RequestMessage } from './message.js';
+import { RowOutput } from './rows.js';
+import { Datatype, TensorData } from './tensor.js';
+
+function modelOf(fields: Partial<AnsweringModel> = {}): AnsweringModel {
+  const outputs = [{ name: 'scores', datatype: 'FP32', shape: ['batch', 3] } as const];
+  return { name: 'm', version: '2', inputs: [], outputs, isBatched: true, ...fields };
+}
+
+/** A model with one output, of `datatype` and a row of `dims`. */
+const modelWith = (datatype: Datatype, dims: number[]) =>
+  modelOf({ outputs: [{ name: 'y', datatype, shape: ['batch', ...dims] }] });
+
+const row = (...tensors: TensorData[]): RowOutput => ({
+  tensors,
+  dims: tensors.map((data) => [data.length]),
+});
+
+const parsed = (...args: Parameters<typeof encodeResult>): unknown =>
+  JSON.parse(encodeResult(...args).toString());
+
+/** What becomes of one row of one output. */
+function dataOf(datatype: Datatype, data: TensorData): unknown {
+  const answer = parsed({}, modelWith(datatype, [data.length]), [row(data)]) as {
+    outputs: { data: unknown }[];
+  };
+  return answer.outputs[0]?.data;
+}
+
+describe('encodeResult', () => {
+  it('is a V2 response: one shape and flat data over all rows', () => {
+    const rows = [row(Float32Array.of(0, 0.5, 1)), row(Float32Array.of(2, -1, 1e-7))];
+    expect(parsed({ id: 'r-1' }, modelOf(), rows)).toEqual({
+      model_name: 'm',
+      model_version: '2',
+      id: 'r-1',
+      outputs: [
+        {
+          name: 'scores',
+          shape: [2, 3],
+          datatype: 'FP32',
+          data: [0, 0.5, 1, 2, -1, Math.fround(1e-7)],
+        },
+      ],
+    });
+  });
+
+  it('has no batch dimension where the model has none', () => {
+    const answer = parsed({}, modelOf({ isBatched: false }), [row(Float32Array.of(1, 2, 3))]);
+    expect(answer).toMatchObject({ outputs: [{ shape: [3] }] });
+  });
+
+  it('has no id where the request has none', () => {
+    expect(parsed({}, modelOf(), [row(Float32Array.of(1, 2, 3))])).not.toHaveProperty('id');
+  });
+
+  it('holds the outputs that were asked for, in the order of the model', () => {
+    const outputs = ['a', 'b', 'c'].map((name) => ({ name, datatype: 'INT32', shape: ['n', 1] }) as const);
+    const rows = [row(Int32Array.of(1), Int32Array.of(2), Int32Array.of(3))];
+    const names = (asked?: string[]) =>
+      (parsed({ outputs: asked }, modelOf({ outputs }), rows) as { outputs: { name: string }[] }).outputs.map(
+        ({ name }) => name,
+      );
+    expect(names()).toEqual(['a', 'b', 'c']);
+    expect(names(['c', 'a'])).toEqual(['a', 'c']);
+  });
+
+  describe('elements', () => {
+    it('of FP64 are the very same numbers, and null where JSON has none', () => {
+      fc.assert(
+        fc.property(fc.float64Array(), (values) => {
+          expect(dataOf('FP64', values)).toEqual(JSON.parse(JSON.stringify([...values])));
+        }),
+      );
+      expect(dataOf('FP32', Float32Array.of(NaN, Infinity, -Infinity, -0, 1))).toEqual([
+        null,
+        null,
+        null,
+        0,
+        1,
+      ]);
+    });
+
+    it('of INT64 and UINT64 keep all their digits', () => {
+      const json = encodeResult({}, modelWith('INT64', [2]), [row(BigInt64Array.of(-(2n ** 63n), 7n))]);
+      expect(json.toString()).toContain('"data":[-9223372036854775808,7]');
+      expect(dataOf('UINT64', BigUint64Array.of(5n))).toEqual([5]);
+    });
+
+    it('of BOOL are true and false', () => {
+      expect(dataOf('BOOL', Uint8Array.of(0, 1))).toEqual([false, true]);
+    });
+
+    it('of BYTES are the very same texts', () => {
+      fc.assert(
+        fc.property(fc.array(fc.string({ unit: 'binary' })), (texts) => {
+          expect(dataOf('BYTES', texts)).toEqual(texts);
+        }),
+      );
+    });
+
+    it('of one empty row are none', () => {
+      expect(dataOf('FP32', new Float32Array())).toEqual([]);
+    });
+  });
+
+  it('stays JSON whatever the names, the id and the labels hold', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const outputs = [{ name: text, datatype: 'FP32', shape: ['n', 1] } as const];
+        const model = modelOf({ name: text, version: text, outputs, labels: [text] });
+        expect(parsed({ id: text, packet: { id: text } }, model, [row(Float32Array.of(1))])).toEqual({
+          id: text,
+          isDisposed: true,
+          response: {
+            model_name: text,
+            model_version: text,
+            id: text,
+            outputs: [{ name: text, shape: [1, 1], datatype: 'FP32', data: [1] }],
+            parameters: { label: [text], score: [1] },
+          },
+        });
+      }),
+    );
+  });
+
+  describe('labels', () => {
+    const labels = ['cat', 'dog', 'a "cow"\n'];
+
+    it('name the highest score of each row', () => {
+      const rows = [row(Float32Array.of(0.25, 0.5, 0.25)), row(Float32Array.of(-3, -2, -1))];
+      expect(parsed({}, modelOf({ labels }), rows)).toMatchObject({
+        parameters: { label: ['dog', 'a "cow"\n'], score: [0.5, -1] },
+      });
+    });
+
+    it('are of the first output of floating-point numbers', () => {
+      const outputs = [
+        { name: 'class', datatype: 'INT64', shape: ['n'] } as const,
+        { name: 'probs', datatype: 'FP32', shape: ['n', 3] } as const,
+      ];
+      const rows = [row(BigInt64Array.of(9n), Float32Array.of(1, 0, 0))];
+      expect(parsed({ outputs: ['class'] }, modelOf({ outputs, labels }), rows)).toMatchObject({
+        outputs: [{ name: 'class' }],
+        parameters: { label: ['cat'], score: [1] },
+      });
+    });
+
+    it('are left out where the scores are not one for each label', () => {
+      const answer = parsed({}, modelOf({ labels: ['only'] }), [row(Float32Array.of(1, 2, 3))]);
+      expect(answer).not.toHaveProperty('parameters');
+    });
+
+    it('are left out where no output holds scores', () => {
+      const outputs = [{ name: 'class', datatype: 'INT64', shape: ['n', 3] } as const];
+      const answer = parsed({}, modelOf({ outputs, labels }), [row(BigInt64Array.of(1n, 2n, 3n))]);
+      expect(answer).not.toHaveProperty('parameters');
+    });
+  });
+
+  it('comes in Nest’s envelope where the request did, with the packet’s id if it has one', () => {
+    const rows = [row(Float32Array.of(1, 2, 3))];
+    const response = parsed({ id: 'r' }, modelOf(), rows);
+    const sent = parsed({ id: 'r', packet: { id: 'n' } }, modelOf(), rows);
+    expect(sent).toEqual({ id: 'n', response, isDisposed: true });
+    expect(parsed({ id: 'r', packet: {} }, modelOf(), rows)).toEqual({ response, isDisposed: true });
+  });
+});
+
+describe('encodeError', () => {
+  const error = new InferenceError('INVALID_REQUEST', 'send "data"\nnext time');
+  const body = { id: 'r"1', error: 'send "data"\nnext time', code: 'INVALID_REQUEST' };
+
+  it('says what to change, and the code', () => {
+    expect(JSON.parse(encodeError({ id: 'r"1' }, error).toString())).toEqual(body);
+  });
+
+  it('comes in Nest’s envelope, as err, where the request did', () => {
+    expect(JSON.parse(encodeError({ id: 'r"1', packet: { id: 'n' } }, error).toString())).toEqual({
+      id: 'n',
+      err: body,
+      isDisposed: true,
+    });
+  });
+});
+
+describe('answerId', () => {
+  const messageOf = (properties: RequestMessage['properties'], body = '{}'): RequestMessage => ({
+    content: Buffer.from(body),
+    properties,
+  });
+
+  it('comes from the message_id, whatever else names the request', () => {
+    expect(answerId(messageOf({ messageId: 'm', correlationId: 'c' }), 'r')).toBe('m.answer');
+  });
+
+  it('comes from the correlation_id and the id without a message_id', () => {
+    expect(answerId(messageOf({ correlationId: 'c' }), 'r')).toBe('c.r.answer');
+    expect(answerId(messageOf({ correlationId: 'c' }), 'c')).toBe('c.answer');
+    expect(answerId(messageOf({ messageId: '' }), 'r')).toBe('r.answer');
+  });
+
+  it('tells two anonymous requests apart by their bodies', () => {
+    const ids = ['{"data":[1]}', '{"data":[2]}'].map((body) => answerId(messageOf({}, body), undefined));
+    expect(new Set(ids).size).toBe(2);
+  });
+
+  it('is the same each time, and fits an AMQP short string', () => {
+    const name = fc.option(fc.string({ unit: 'binary', maxLength: 255 }), { nil: undefined });
+    fc.assert(
+      fc.property(name, name, name, fc.string(), (messageId, correlationId, id, body) => {
+        const give = () => answerId(messageOf({ messageId, correlationId }, body), id);
+        expect(give()).toBe(give());
+        expect(Buffer.byteLength(give())).toBeLessThanOrEqual(255);
+      }),
+    );
+  });
+});

@@ -1,0 +1,312 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import * as fc from 'fast-check';
+import { refusalOf } from '../../test/support/refusal.js';
+import { InferenceError } from '../inference/inference.errors.js';
+import { RequestMessage } from './message.js';
+import { decodeRequest, identify } from './request.decoder.js';
+
+type Properties = RequestMessage['properties'];
+
+function messageOf(body: unknown, properties: Properties = {}): RequestMessage {
+  const isRaw = Buffer.isBuffer(body) || typeof body === 'string';
+  return { content: Buffer.from(isRaw ? body : JSON.stringify(body)), properties };
+}
+
+function decode(body: unknown, properties: Properties = {}) {
+  const message = messageOf(body, properties);
+  return decodeRequest(message.content, message);
+}
+
+function refusal(body: unknown, properties: Properties = {}): InferenceError {
+  return refusalOf(() => decode(body, properties));
+}
+
+const tensor = { name: 'x', shape: [1, 2], datatype: 'FP32', data: [1, 2] };
+
+describe('decodeRequest', () => {
+  describe('wire forms', () => {
+    it('reads the shorthand', () => {
+      expect(decode({ data: [1, [2]] })).toMatchObject({ input: { form: 'row', data: [1, [2]] } });
+    });
+
+    it('reads V2 JSON, with the outputs that are asked for', () => {
+      const request = decode({
+        inputs: [{ ...tensor, parameters: { x: 1 } }],
+        outputs: [{ name: 'probs', parameters: {} }],
+      });
+      expect(request).toMatchObject({ input: { form: 'tensors', tensors: [tensor] }, outputs: ['probs'] });
+      expect(request.packet).toBeUndefined();
+    });
+
+    it('takes no outputs and an empty list of outputs for all of them', () => {
+      expect(decode({ inputs: [tensor] }).outputs).toBeUndefined();
+      expect(decode({ inputs: [tensor], outputs: [] }).outputs).toBeUndefined();
+    });
+
+    it('takes a body with both `data` and `inputs` for V2 JSON', () => {
+      expect(decode({ data: [1], inputs: [tensor] }).input.form).toBe('tensors');
+    });
+
+    it.each([['infer'], [{ cmd: 'infer' }]])('reads what is in a Nest packet with pattern %j', (pattern) => {
+      const shorthand = decode({ pattern, id: 'n-1', data: { id: 'r-1', model: 'digits', data: [1] } });
+      expect(shorthand).toMatchObject({
+        id: 'r-1',
+        model: 'digits',
+        input: { form: 'row', data: [1] },
+        packet: { id: 'n-1' },
+      });
+      expect(decode({ pattern, data: { inputs: [tensor] } })).toMatchObject({
+        input: { form: 'tensors' },
+        packet: { id: undefined },
+      });
+    });
+
+    it('reads a Nest packet whose data is the row itself', () => {
+      expect(decode({ pattern: 'infer', id: '1', data: [1, 2] }).input).toEqual({
+        form: 'row',
+        data: [1, 2],
+      });
+    });
+
+    it('does not take a body for a Nest packet because of a pattern that is neither text nor object', () => {
+      expect(decode({ pattern: 5, data: [1] }).packet).toBeUndefined();
+    });
+
+    it.each([['predict'], [{ cmd: 'predict' }], [{}], ['']])('refuses pattern %j', (pattern) => {
+      expect(refusal({ pattern, data: { data: [1] } }).code).toBe('INVALID_REQUEST');
+    });
+  });
+
+  describe('id', () => {
+    const properties = { messageId: 'm', correlationId: 'c' };
+
+    it('is the body’s, else the message_id, else the correlation_id', () => {
+      expect(decode({ id: 'b', data: [] }, properties).id).toBe('b');
+      expect(decode({ data: [] }, properties).id).toBe('m');
+      expect(decode({ data: [] }, { correlationId: 'c' }).id).toBe('c');
+      expect(decode({ data: [] }).id).toBeUndefined();
+    });
+
+    it('is not the packet’s, which names a packet', () => {
+      expect(decode({ pattern: 'infer', id: 'n', data: { data: [] } }, properties).id).toBe('m');
+    });
+
+    it.each([[5], [null], [{}]])('is refused when it is %j', (id) => {
+      expect(refusal({ id, data: [] }).code).toBe('INVALID_REQUEST');
+    });
+  });
+
+  describe('model', () => {
+    const all = { model: 'body', model_name: 'v2', data: [] };
+    const properties = { type: 'type', headers: { 'x-model': 'header' } };
+
+    it('is the header’s, else the body’s, else the type’s, else the default', () => {
+      expect(decode(all, properties).model).toBe('header');
+      expect(decode(all, { type: 'type' }).model).toBe('body');
+      expect(decode({ model_name: 'v2', data: [] }, { type: 'type' }).model).toBe('v2');
+      expect(decode({ data: [] }, { type: 'type' }).model).toBe('type');
+      expect(decode({ data: [] }).model).toBeUndefined();
+      expect(decode({ model: '', data: [] }).model).toBeUndefined();
+    });
+
+    it('is refused when it is no text', () => {
+      expect(refusal({ model: 5, data: [] }).code).toBe('INVALID_REQUEST');
+      expect(refusal({ data: [] }, { headers: { 'x-model': 5 } }).code).toBe('INVALID_REQUEST');
+    });
+  });
+
+  describe('deadline', () => {
+    const NOW = 1_700_000_000_000;
+    beforeEach(() => {
+      jest.useFakeTimers({ now: NOW });
+    });
+    afterEach(() => {
+      jest.useRealTimers();
+    });
+    const remaining = (properties: Properties, parameters?: object) =>
+      (decode({ data: [], parameters }, properties).deadline ?? Infinity) - performance.now();
+
+    it('is none unless one is asked for', () => {
+      expect(decode({ data: [] }).deadline).toBeUndefined();
+      expect(decode({ data: [] }, { timestamp: NOW / 1000 }).deadline).toBeUndefined();
+    });
+
+    it('counts the expiration from receipt without a timestamp', () => {
+      expect(remaining({ expiration: '500' })).toBe(500);
+    });
+
+    it('counts the expiration from a timestamp in seconds, the whole of that second allowed', () => {
+      expect(remaining({ expiration: '5000', timestamp: NOW / 1000 - 3 })).toBe(5000 - 2000);
+    });
+
+    it('counts the expiration from a timestamp in milliseconds', () => {
+      expect(remaining({ expiration: '5000', timestamp: NOW - 3000 })).toBe(2000);
+    });
+
+    it('has passed when the timestamp is long ago', () => {
+      expect(remaining({ expiration: '1000', timestamp: NOW / 1000 - 60 })).toBe(1000 - 59_000);
+    });
+
+    it('is never later than the expiration from receipt, whatever a clock that is ahead says', () => {
+      expect(remaining({ expiration: '1000', timestamp: NOW + 60_000 })).toBe(1000);
+    });
+
+    it('reads the V2 parameter timeout in microseconds, and 0 as none', () => {
+      expect(remaining({}, { timeout: 250_000 })).toBe(250);
+      expect(remaining({}, { timeout: 0 })).toBe(Infinity);
+    });
+
+    it('is the earlier of expiration and timeout', () => {
+      expect(remaining({ expiration: '100' }, { timeout: 250_000 })).toBe(100);
+      expect(remaining({ expiration: '900' }, { timeout: 250_000 })).toBe(250);
+    });
+
+    it.each([[-1], ['5'], [null], [{}]])('is refused when the timeout is %j', (timeout) => {
+      expect(refusal({ data: [], parameters: { timeout } }).code).toBe('INVALID_REQUEST');
+    });
+  });
+
+  describe('bodies that cannot be read', () => {
+    it.each([
+      ['nothing', ''],
+      ['no JSON', 'hello'],
+      ['cut JSON', '{"data":[1,'],
+      ['bytes that are no text', Buffer.from([0xff, 0xfe, 0])],
+    ])('are INVALID_JSON: %s', (_, body) => {
+      expect(refusal(body).code).toBe('INVALID_JSON');
+    });
+
+    it.each([
+      ['an array', [1, 2]],
+      ['a text', '"text"'],
+      ['null', 'null'],
+      ['an empty object', {}],
+      ['data that is no array', { data: 5 }],
+      ['a packet without data', { pattern: 'infer', id: '1' }],
+      ['inputs that are no array', { inputs: {} }],
+      ['an input that is no object', { inputs: [null] }],
+      ['an input without a name', { inputs: [{ ...tensor, name: undefined }] }],
+      ['an input without a shape', { inputs: [{ ...tensor, shape: undefined }] }],
+      ['a negative dimension', { inputs: [{ ...tensor, shape: [-1] }] }],
+      ['a fractional dimension', { inputs: [{ ...tensor, shape: [0.5] }] }],
+      ['a dimension beyond 2^53', { inputs: [{ ...tensor, shape: [2 ** 60] }] }],
+      ['an input without a datatype', { inputs: [{ ...tensor, datatype: 32 }] }],
+      ['an input without data', { inputs: [{ ...tensor, data: undefined }] }],
+      ['two inputs of one name', { inputs: [tensor, tensor] }],
+      ['outputs that are no array', { inputs: [tensor], outputs: 'probs' }],
+      ['an output without a name', { inputs: [tensor], outputs: [{}] }],
+      ['parameters that are no object', { inputs: [tensor], parameters: [] }],
+    ])('are INVALID_REQUEST: %s', (_, body) => {
+      expect(refusal(body).code).toBe('INVALID_REQUEST');
+    });
+  });
+
+  const DOCUMENTED = ['INVALID_JSON', 'INVALID_REQUEST'];
+
+  it('makes a request or a documented error of any bytes', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.uint8Array(),
+          fc.json().map((json) => Buffer.from(json)),
+        ),
+        (bytes) => {
+          expect(outcome(Buffer.from(bytes), {})).toMatch(/^(request|INVALID_JSON|INVALID_REQUEST)$/);
+        },
+      ),
+    );
+  });
+
+  it('makes a request or a documented error of any fields and any properties', () => {
+    const field = fc.option(fc.oneof(fc.jsonValue(), fc.constantFrom('infer', [tensor], [1])), {
+      nil: undefined,
+    });
+    const names = [
+      'id',
+      'model',
+      'model_name',
+      'data',
+      'inputs',
+      'outputs',
+      'parameters',
+      'pattern',
+    ] as const;
+    const body = fc.record(Object.fromEntries(names.map((name) => [name, field])), { requiredKeys: [] });
+    const properties = fc.record(
+      {
+        messageId: fc.anything(),
+        correlationId: fc.anything(),
+        expiration: fc.oneof(fc.string(), fc.nat().map(String)),
+        timestamp: fc.oneof(fc.anything(), fc.double()),
+        type: fc.oneof(fc.string(), fc.jsonValue()),
+        headers: fc.dictionary(fc.constantFrom('x-model', 'other'), fc.jsonValue()),
+      },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(body, properties, (fields, given) => {
+        expect(['request', ...DOCUMENTED]).toContain(outcome(Buffer.from(JSON.stringify(fields)), given));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('never quotes the body in an error', () => {
+    const secret = 'hunter2';
+    const bodies = [
+      secret,
+      `{"data": ${secret}}`,
+      { data: secret },
+      { id: [secret], data: [] },
+      { model: [secret], data: [] },
+      { pattern: secret, data: [] },
+      { inputs: secret },
+      { inputs: [secret] },
+      { inputs: [{ ...tensor, shape: [secret] }] },
+      { inputs: [{ ...tensor, data: secret }] },
+      {
+        inputs: [
+          { ...tensor, name: secret },
+          { ...tensor, name: secret },
+        ],
+      },
+      { inputs: [tensor], outputs: [secret] },
+      { data: [], parameters: { timeout: secret } },
+    ];
+    for (const body of bodies) expect(refusal(body).message).not.toContain(secret);
+  });
+
+  function outcome(content: Buffer, properties: Properties): string {
+    try {
+      decodeRequest(content, { content, properties });
+      return 'request';
+    } catch (error) {
+      return error instanceof InferenceError ? error.code : `thrown: ${String(error)}`;
+    }
+  }
+});
+
+describe('identify', () => {
+  it('finds the id and the packet of a request that is otherwise wrong', () => {
+    const body = { pattern: 'infer', id: 'n', data: { id: 'r', inputs: 'wrong' } };
+    expect(identify(messageOf(body))).toEqual({ id: 'r', packet: { id: 'n' } });
+  });
+
+  it('falls back to the properties when the body is broken or its id is no text', () => {
+    expect(identify(messageOf('{', { messageId: 'm' }))).toEqual({ id: 'm' });
+    expect(identify(messageOf({ id: 5 }, { correlationId: 'c' }))).toEqual({ id: 'c' });
+    expect(identify(messageOf('', {}))).toEqual({});
+  });
+
+  it('names a request as decodeRequest does, and never throws', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), (id, data) => {
+        const message = messageOf({ id, data, pattern: 'infer' }, { messageId: 'm' });
+        expect(identify(message).packet).toBeDefined();
+        const direct = messageOf({ id, data: [] }, { messageId: 'm' });
+        expect(identify(direct).id).toBe(typeof id === 'string' ? id : 'm');
+      }),
+    );
+    fc.assert(fc.property(fc.uint8Array(), (bytes) => identify(messageOf(Buffer.from(bytes))) !== undefined));
+  });
+});

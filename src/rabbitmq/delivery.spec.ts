@@ -1,0 +1,59 @@
+import { describe, expect, it } from '@jest/globals';
+import { consumeMessage, SettlingChannel } from '../../test/support/messages.js';
+import { AckCoalescer } from './ack.coalescer.js';
+import { Delivery } from './delivery.js';
+
+function inHand(headers: object = {}) {
+  const channel = new SettlingChannel();
+  const acks = new AckCoalescer(channel);
+  let timesSettled = 0;
+  const delivery = new Delivery(consumeMessage({}, { headers }, 7), acks, () => timesSettled++);
+  const settlements = () => {
+    acks.flush();
+    return channel.settlements;
+  };
+  return { delivery, acks, settlements, timesSettled: () => timesSettled };
+}
+
+const WAYS = ['ack', 'handBack', 'drop'] as const;
+
+describe('Delivery', () => {
+  it.each([
+    ['ack', ['ack 7']],
+    ['handBack', ['nack 7']],
+    ['drop', []],
+  ] as const)('%s tells the broker %j, and that it is settled', (way, expected) => {
+    const { delivery, settlements, timesSettled } = inHand();
+    expect(timesSettled()).toBe(0);
+    delivery[way]();
+    expect(settlements()).toEqual(expected);
+    expect(timesSettled()).toBe(1);
+  });
+
+  it.each(WAYS)('settles once: nothing that follows %s does anything', (way) => {
+    const { delivery, settlements, timesSettled } = inHand();
+    delivery[way]();
+    const told = [...settlements()];
+    for (const again of WAYS) delivery[again]();
+    expect(settlements()).toEqual(told);
+    expect(timesSettled()).toBe(1);
+  });
+
+  it('is stale once its channel is gone, and then settles without telling anybody', () => {
+    for (const way of WAYS) {
+      const { delivery, acks, settlements, timesSettled } = inHand();
+      expect(delivery.isStale).toBe(false);
+      acks.close();
+      expect(delivery.isStale).toBe(true);
+      delivery[way]();
+      expect(settlements()).toEqual([]);
+      expect(timesSettled()).toBe(1);
+    }
+  });
+
+  it('counts its attempts from the header, this one included', () => {
+    expect(inHand().delivery.attempts).toBe(1);
+    expect(inHand({ 'x-attempts': 2 }).delivery.attempts).toBe(3);
+    expect(inHand({ 'x-attempts': 'many' }).delivery.attempts).toBe(1);
+  });
+});

@@ -1,0 +1,308 @@
+import { EventEmitter } from 'node:events';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { ServerRMQ } from '@nestjs/microservices';
+import type { ConsumeMessage } from 'amqplib';
+import { throwError } from 'rxjs';
+import { consumeMessage, SettlingChannel } from '../../test/support/messages.js';
+import { readSettings } from '../config/settings.js';
+import { StartupError } from '../config/startup-error.js';
+import { Delivery } from './delivery.js';
+import { RabbitMqTransport } from './rabbitmq.transport.js';
+
+type Setup = (channel: FakeChannel) => Promise<void>;
+
+/** A broker's channel, which writes down what is asked of it in order. */
+class FakeChannel extends EventEmitter {
+  readonly asked: string[] = [];
+  readonly settling = new SettlingChannel();
+  /** Sends a message, or `null` to say that the consumer is cancelled. */
+  send: (message: ConsumeMessage | null) => void = () => {};
+  refusal: Error | undefined;
+
+  async prefetch(count: number): Promise<void> {
+    this.asked.push(`prefetch ${count}`);
+  }
+
+  async consume(queue: string, onMessage: (message: ConsumeMessage | null) => void): Promise<void> {
+    this.asked.push(`consume ${queue}`);
+    if (this.refusal) throw this.refusal;
+    this.send = onMessage;
+  }
+
+  async cancel(): Promise<void> {
+    this.asked.push('cancel');
+  }
+
+  ack(message: ConsumeMessage, allUpTo?: boolean): void {
+    this.settling.ack(message, allUpTo);
+  }
+
+  nack(message: ConsumeMessage, allUpTo?: boolean, requeue?: boolean): void {
+    this.settling.nack(message, allUpTo, requeue);
+  }
+
+  nackAll(requeue?: boolean): void {
+    this.settling.nackAll(requeue);
+  }
+}
+
+/** A connection manager: runs the setup of its channel on each connection. */
+class FakeManager extends EventEmitter {
+  readonly closed: string[] = [];
+  reconnects = 0;
+  private setup: Setup | undefined;
+
+  createChannel({ setup }: { setup: Setup }): object {
+    this.setup = setup;
+    return Object.assign(new EventEmitter(), { close: async () => void this.closed.push('channel') });
+  }
+
+  async connect(channel = new FakeChannel()): Promise<FakeChannel> {
+    this.emit('connect', {});
+    await this.setup?.(channel);
+    return channel;
+  }
+
+  reconnect(): void {
+    this.reconnects++;
+  }
+
+  async close(): Promise<void> {
+    this.closed.push('connection');
+  }
+}
+
+class TestTransport extends RabbitMqTransport {
+  readonly fakeManager = new FakeManager();
+
+  override createClient<T>(): Promise<T> {
+    return Promise.resolve(this.fakeManager as T);
+  }
+}
+
+describe('ServerRMQ, as RabbitMqTransport relies on it', () => {
+  class Server extends ServerRMQ {
+    readonly fakeManager = new FakeManager();
+    readonly setUp: unknown[] = [];
+
+    override createClient<T>(): Promise<T> {
+      return Promise.resolve(this.fakeManager as T);
+    }
+
+    override async setupChannel(channel: unknown): Promise<void> {
+      this.setUp.push(channel);
+    }
+
+    get handlers() {
+      return this.messageHandlers;
+    }
+  }
+  const open = () => new Server({ urls: ['amqp://localhost'], queue: 'inference', noAck: false });
+
+  it.each(['listen', 'close', 'createClient', 'setupChannel', 'getHandlerByPattern'] as const)(
+    'has the method %s',
+    (name) => {
+      expect(Object.hasOwn(ServerRMQ.prototype, name)).toBe(true);
+      expect(typeof ServerRMQ.prototype[name]).toBe('function');
+    },
+  );
+
+  it('keeps handlers by their pattern as it is written', async () => {
+    const server = open();
+    const handler = () => Promise.resolve();
+    server.addHandler('infer', handler);
+    expect(server.handlers.get('infer')).toBe(handler);
+    expect(server.getHandlerByPattern('infer')).toBe(handler);
+    expect(server.getHandlerByPattern('other')).toBeNull();
+  });
+
+  it('listens with what createClient gives, and sets one channel up on each connection', async () => {
+    const server = open();
+    await server.listen(() => {});
+    const channels = [await server.fakeManager.connect(), await server.fakeManager.connect()];
+    expect(server.setUp).toEqual(channels);
+  });
+
+  it('tells the callback of listen why there is no client', async () => {
+    const server = open();
+    const reason = new Error('no client');
+    server.createClient = () => Promise.reject(reason);
+    const told: unknown[] = [];
+    await server.listen((error) => told.push(error));
+    expect(told).toEqual([reason]);
+  });
+
+  it('closes the channel, then the connection', async () => {
+    const server = open();
+    await server.listen(() => {});
+    await server.fakeManager.connect();
+    await server.close();
+    expect(server.fakeManager.closed).toEqual(['channel', 'connection']);
+  });
+});
+
+describe('RabbitMqTransport', () => {
+  let transport: TestTransport;
+  let manager: FakeManager;
+  let delivered: Delivery[];
+  let listening: unknown[];
+
+  beforeEach(() => {
+    Logger.overrideLogger(false);
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] });
+    transport = new TestTransport(readSettings({ REQUEST_QUEUE: 'jobs' }), { prefetch: 32, concurrency: 16 });
+    manager = transport.fakeManager;
+    delivered = [];
+    listening = [];
+    transport.addHandler('infer', (delivery: Delivery) => Promise.resolve(void delivered.push(delivery)));
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  async function consume(): Promise<FakeChannel> {
+    await transport.listen((error) => listening.push(error));
+    return manager.connect();
+  }
+
+  const messages = (count: number) => Array.from({ length: count }, (_, i) => consumeMessage({}, {}, i + 1));
+
+  it('sets the prefetch before it consumes, and only then says that it listens', async () => {
+    await transport.listen((error) => listening.push(error));
+    expect({ state: transport.state, listening }).toEqual({ state: 'connecting', listening: [] });
+    const channel = await manager.connect();
+    expect(channel.asked).toEqual(['prefetch 32', 'consume jobs']);
+    expect({ state: transport.state, listening }).toEqual({ state: 'consuming', listening: [undefined] });
+  });
+
+  it('hands each message, as it came, to the handler of the pattern infer', async () => {
+    const channel = await consume();
+    const message = consumeMessage(Buffer.from('no JSON'));
+    channel.send(message);
+    expect(delivered.map((delivery) => delivery.message)).toEqual([message]);
+    expect(transport.inHand).toBe(1);
+    expect(channel.settling.settlements).toEqual([]);
+  });
+
+  it('settles on the channel that delivered, and counts what is in hand', async () => {
+    const channel = await consume();
+    messages(2).forEach(channel.send);
+    delivered.forEach((delivery) => delivery.ack());
+    await jest.advanceTimersByTimeAsync(0);
+    expect(channel.settling.settlements).toEqual(['ack 2 and below']);
+    expect(transport.inHand).toBe(0);
+  });
+
+  it('consumes again on each new connection, and leaves what the old one delivered to the broker', async () => {
+    const channel = await consume();
+    channel.send(consumeMessage({}));
+    channel.emit('close');
+    expect(transport.state).toBe('connecting');
+    const next = await manager.connect();
+    expect(next.asked).toContain('consume jobs');
+    expect(transport.state).toBe('consuming');
+    expect(delivered[0]?.isStale).toBe(true);
+    delivered[0]?.ack();
+    await jest.advanceTimersByTimeAsync(0);
+    expect([...channel.settling.settlements, ...next.settling.settlements]).toEqual([]);
+    expect(listening).toHaveLength(1);
+  });
+
+  it('reports a delivery that a guard, pipe or interceptor keeps from the handler', async () => {
+    const refusal = new Error('forbidden');
+    transport.addHandler('infer', () => Promise.resolve(throwError(() => refusal)));
+    const refused: unknown[] = [];
+    transport.onRefused = (delivery, error) => refused.push([delivery.message.fields.deliveryTag, error]);
+    const channel = await consume();
+    channel.send(consumeMessage({}, {}, 5));
+    await jest.advanceTimersByTimeAsync(0);
+    expect(refused).toEqual([[5, refusal]]);
+  });
+
+  it('connects anew when the broker cancels its consumer', async () => {
+    const channel = await consume();
+    channel.send(consumeMessage({}));
+    channel.send(null);
+    expect(manager.reconnects).toBe(1);
+    expect(transport.state).toBe('connecting');
+    expect(delivered[0]?.isStale).toBe(true);
+  });
+
+  it('tries again, after a while, when it cannot consume', async () => {
+    await transport.listen((error) => listening.push(error));
+    const channel = new FakeChannel();
+    channel.refusal = new Error('no queue');
+    await manager.connect(channel);
+    expect({ listening, reconnects: manager.reconnects }).toEqual({ listening: [], reconnects: 0 });
+    await jest.advanceTimersByTimeAsync(5000);
+    expect(manager.reconnects).toBe(1);
+    await manager.connect();
+    expect(listening).toEqual([undefined]);
+  });
+
+  it('gives up at the start over what only an operator can change', async () => {
+    await transport.listen((error) => listening.push(error));
+    const channel = new FakeChannel();
+    channel.refusal = new StartupError('queue exists with other arguments');
+    await manager.connect(channel);
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect(listening).toEqual([channel.refusal]);
+    expect(manager.reconnects).toBe(0);
+  });
+
+  describe('stopping', () => {
+    it('cancels the consumer and waits for what is in hand', async () => {
+      const channel = await consume();
+      messages(2).forEach(channel.send);
+      await transport.stopConsuming();
+      expect(channel.asked.at(-1)).toBe('cancel');
+      expect(transport.state).toBe('draining');
+      let isDrained = false;
+      const drained = transport.drain(1000).then(() => (isDrained = true));
+      delivered[0]?.ack();
+      await jest.advanceTimersByTimeAsync(999);
+      expect(isDrained).toBe(false);
+      delivered[1]?.ack();
+      await drained;
+      expect(channel.settling.settlements).toEqual(['ack 1', 'ack 2']);
+    });
+
+    it('hands back what takes longer than the drain timeout, and acks what was done', async () => {
+      const channel = await consume();
+      messages(2).forEach(channel.send);
+      const drained = transport.drain(1000);
+      delivered[0]?.ack();
+      await jest.advanceTimersByTimeAsync(1000);
+      await drained;
+      expect(channel.settling.settlements).toEqual(['ack 1', 'nack all']);
+      expect(delivered[1]?.isStale).toBe(true);
+    });
+
+    it('does not wait when nothing is in hand, or when the broker has it all again', async () => {
+      const channel = await consume();
+      await transport.drain(1000);
+      channel.send(consumeMessage({}));
+      channel.emit('close');
+      await transport.drain(1000);
+      expect(jest.getTimerCount()).toBe(0);
+    });
+
+    it('does not consume again on a connection that comes after', async () => {
+      await consume();
+      await transport.stopConsuming();
+      const next = await manager.connect();
+      expect(next.asked).toEqual([]);
+      expect(transport.state).toBe('draining');
+    });
+
+    it('gives back what is in hand and closes the channel, then the connection', async () => {
+      const channel = await consume();
+      channel.send(consumeMessage({}));
+      await transport.close();
+      expect(channel.settling.settlements).toEqual(['nack all']);
+      expect(manager.closed).toEqual(['channel', 'connection']);
+      expect(transport.state).toBe('closed');
+    });
+  });
+});

@@ -1,0 +1,190 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { deferred } from '../../test/support/deferred.js';
+import { deliver } from '../../test/support/messages.js';
+import { readSettings } from '../config/settings.js';
+import { InferenceError } from '../inference/inference.errors.js';
+import { Activity } from '../metrics/activity.js';
+import {
+  ConfirmedPublisher,
+  Outgoing,
+  PublishAbandonedError,
+  UnroutableError,
+} from './confirmed.publisher.js';
+import { ResultPublisher } from './result.publisher.js';
+
+/** A broker that confirms at once, or answers as the test says. */
+class RecordingPublisher {
+  readonly published: Outgoing[] = [];
+  answer: (message: Outgoing) => Promise<void> = () => Promise.resolve();
+  private isWanted: (() => boolean) | undefined;
+
+  publish(message: Outgoing, isWanted: () => boolean): Promise<void> {
+    this.published.push(message);
+    this.isWanted = isWanted;
+    return this.answer(message);
+  }
+
+  /** Whether the last message would still be sent. */
+  get isStillWanted(): boolean {
+    return this.isWanted?.() ?? false;
+  }
+}
+
+const error = new InferenceError('SHAPE_MISMATCH', 'send 64 elements');
+const body = Buffer.from('{}');
+
+describe('ResultPublisher', () => {
+  let publisher: RecordingPublisher;
+  let activity: Activity;
+  beforeEach(() => {
+    publisher = new RecordingPublisher();
+    activity = new Activity();
+  });
+
+  const results = (env = {}) =>
+    new ResultPublisher(readSettings(env), publisher as unknown as ConfirmedPublisher, activity);
+
+  describe('a result', () => {
+    it('goes to reply_to, else to RESULTS_QUEUE, else nowhere', async () => {
+      const both = results({ RESULTS_QUEUE: 'results' });
+      await both.publish(deliver({}, { replyTo: 'answers' }).delivery, 'r', body);
+      await both.publish(deliver({}).delivery, 'r', body);
+      await results().publish(deliver({}).delivery, 'r', body);
+      expect(publisher.published.map(({ queue }) => queue)).toEqual(['answers', 'results']);
+      expect(activity.takeSummary().answered).toBe(3);
+    });
+
+    it('is persistent and mandatory, and carries what its requester needs to know it by', async () => {
+      const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+      const properties = { replyTo: 'a', correlationId: 'c', messageId: 'm', headers: { traceparent } };
+      await results().publish(deliver({}, properties).delivery, 'r', body);
+      expect(publisher.published).toEqual([
+        {
+          queue: 'a',
+          content: body,
+          options: {
+            persistent: true,
+            mandatory: true,
+            contentType: 'application/json',
+            type: 'inference.result',
+            correlationId: 'c',
+            messageId: 'm.answer',
+            headers: { traceparent },
+          },
+        },
+      ]);
+    });
+
+    it.each([['no trace'], [5], [{}], [undefined]])(
+      'passes on no traceparent such as %j',
+      async (traceparent) => {
+        await results().publish(deliver({}, { replyTo: 'a', headers: { traceparent } }).delivery, 'r', body);
+        expect(publisher.published[0]?.options.headers).toBeUndefined();
+      },
+    );
+
+    it('counts as answered only once it is confirmed', async () => {
+      const confirm = deferred();
+      publisher.answer = () => confirm.promise;
+      const published = results().publish(deliver({}, { replyTo: 'a' }).delivery, 'r', body);
+      expect(activity.takeSummary().answered).toBe(0);
+      confirm.resolve();
+      await published;
+      expect(activity.takeSummary().answered).toBe(1);
+    });
+
+    it('is no longer wanted once the broker has the request again', async () => {
+      const { delivery, acks } = deliver({}, { replyTo: 'a' });
+      await results().publish(delivery, 'r', body);
+      expect(publisher.isStillWanted).toBe(true);
+      acks.close();
+      expect(publisher.isStillWanted).toBe(false);
+    });
+
+    it('fails with REPLY_UNROUTABLE where its queue does not exist', async () => {
+      publisher.answer = ({ queue }) => Promise.reject(new UnroutableError(queue));
+      const published = results().publish(deliver({}, { replyTo: 'gone' }).delivery, 'r', body);
+      await expect(published).rejects.toMatchObject({ code: 'REPLY_UNROUTABLE' });
+      expect(activity.takeSummary().answered).toBe(0);
+    });
+  });
+
+  describe('an error answer', () => {
+    it('goes where the result would have gone, and names the request', async () => {
+      const { delivery } = deliver({ id: 'r' }, { replyTo: 'a', correlationId: 'c' });
+      await results().publishError(delivery, error);
+      const [answer] = publisher.published;
+      expect(answer).toMatchObject({
+        queue: 'a',
+        options: { type: 'inference.error', correlationId: 'c', messageId: 'c.r.answer' },
+      });
+      expect(JSON.parse(String(answer?.content))).toEqual({
+        id: 'r',
+        error: 'send 64 elements',
+        code: 'SHAPE_MISMATCH',
+      });
+    });
+
+    it('comes in Nest’s envelope where the request did', async () => {
+      const packet = { pattern: 'infer', id: 'n', data: { id: 'r' } };
+      await results().publishError(deliver(packet, { replyTo: 'a' }).delivery, error);
+      expect(JSON.parse(String(publisher.published[0]?.content))).toMatchObject({
+        id: 'n',
+        err: { id: 'r', code: 'SHAPE_MISMATCH' },
+        isDisposed: true,
+      });
+    });
+
+    it('that nobody waits for is no failure', async () => {
+      publisher.answer = ({ queue }) => Promise.reject(new UnroutableError(queue));
+      await results().publishError(deliver({}, { replyTo: 'gone' }).delivery, error);
+      expect(publisher.published).toHaveLength(1);
+    });
+
+    it('is not sent to a queue that has just been found missing', async () => {
+      const unroutable = new InferenceError('REPLY_UNROUTABLE', 'no queue');
+      await results().publishError(deliver({}, { replyTo: 'gone' }).delivery, unroutable);
+      expect(publisher.published).toEqual([]);
+    });
+
+    it('fails where it could not be sent for another reason', async () => {
+      publisher.answer = () => Promise.reject(new PublishAbandonedError());
+      const sent = results().publishError(deliver({}, { replyTo: 'a' }).delivery, error);
+      await expect(sent).rejects.toBeInstanceOf(PublishAbandonedError);
+    });
+  });
+
+  describe('a dead letter', () => {
+    it('is the request itself, with the reason, persistent and mandatory', async () => {
+      const { delivery } = deliver({ id: 'r' }, { messageId: 'm', headers: { own: 1 } });
+      await results({ REQUEST_QUEUE: 'jobs' }).deadLetter(delivery, error, 'digits');
+      const headers = { own: 1, 'x-error-code': 'SHAPE_MISMATCH', 'x-model': 'digits' };
+      expect(publisher.published).toMatchObject([
+        {
+          queue: 'jobs.dead',
+          content: delivery.message.content,
+          options: { persistent: true, mandatory: true, messageId: 'm', headers },
+        },
+      ]);
+      expect(activity.takeSummary().deadLettered).toBe(1);
+    });
+
+    it('goes without the headers received where the reason does not fit beside them', async () => {
+      publisher.answer = ({ options }) =>
+        'own' in (options.headers ?? {}) ? Promise.reject(new RangeError('too large')) : Promise.resolve();
+      await results().deadLetter(deliver({}, { headers: { own: 1 } }).delivery, error, undefined);
+      const { headers } = publisher.published.at(-1)?.options ?? {};
+      expect(publisher.published).toHaveLength(2);
+      expect(headers).toMatchObject({ 'x-error-code': 'SHAPE_MISMATCH' });
+      expect(headers).not.toHaveProperty('own');
+      expect(activity.takeSummary().deadLettered).toBe(1);
+    });
+
+    it('fails, uncounted, where there is no dead-letter queue', async () => {
+      publisher.answer = ({ queue }) => Promise.reject(new UnroutableError(queue));
+      const sent = results().deadLetter(deliver({}).delivery, error, undefined);
+      await expect(sent).rejects.toBeInstanceOf(UnroutableError);
+      expect(activity.takeSummary().deadLettered).toBe(0);
+    });
+  });
+});
