@@ -36,13 +36,17 @@ describe.each(Object.entries(RETRYABLE))('%s', (code, retryable) => {
 describe('asInferenceError', () => {
   it('keeps an error that says what went wrong', () => {
     const error = new InferenceError('TOO_LARGE', 'reason');
-    expect(asInferenceError(error, 'PREPROCESS_FAILED')).toBe(error);
+    expect(asInferenceError(error, 'PREPROCESS_FAILED', 'preprocessing failed')).toBe(error);
   });
 
   it('gives any other the code of where it came from, and keeps it as the cause', () => {
     const cause = new Error('socket hang up');
-    const error = asInferenceError(cause, 'PREPROCESS_FAILED');
-    expect(error).toMatchObject({ code: 'PREPROCESS_FAILED', message: 'socket hang up', cause });
-    expect(asInferenceError('text')).toMatchObject({ code: 'INTERNAL', message: 'text' });
+    const error = asInferenceError(cause, 'PREPROCESS_FAILED', 'preprocessing failed');
+    expect(error).toMatchObject({
+      code: 'PREPROCESS_FAILED',
+      message: 'preprocessing failed: socket hang up',
+      cause,
+    });
+    expect(asInferenceError('text', 'INTERNAL', 'it failed').message).toBe('it failed: text');
   });
 });

@@ -8,14 +8,18 @@ import { readSettings } from '../config/settings.js';
 import { Activity } from '../metrics/activity.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
 import { Row } from '../protocol/rows.js';
-import { ConfirmedPublisher, Outgoing, PublishAbandonedError } from '../rabbitmq/confirmed.publisher.js';
+import {
+  ConfirmedPublisher,
+  Outgoing,
+  PublishAbandonedError,
+  Purpose,
+} from '../rabbitmq/confirmed.publisher.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
 import { InferenceError } from './inference.errors.js';
-import type { InferencePipeline as Pipeline } from './inference.pipeline.js';
+import { InferencePipeline } from './inference.pipeline.js';
 import { InferenceService } from './inference.service.js';
 
 const delays = new ManualDelays();
-const { InferencePipeline } = await delays.import(() => import('./inference.pipeline.js'));
 
 type Publish = Outgoing & Deferred<void>;
 
@@ -25,8 +29,8 @@ class ManualPublisher {
   private taken = 0;
   private onPublish: (() => void) | undefined;
 
-  publish(message: Outgoing, isWanted: () => boolean): Promise<void> {
-    if (!isWanted()) return Promise.reject(new PublishAbandonedError());
+  publish(message: Outgoing, purpose: Purpose): Promise<void> {
+    if (purpose.isStale) return Promise.reject(new PublishAbandonedError());
     const publish = { ...message, ...deferred() };
     this.published.push(publish);
     this.onPublish?.();
@@ -83,7 +87,7 @@ describe('InferencePipeline', () => {
   let publisher: ManualPublisher;
   let preprocessor: CountingPreprocessor;
   let inference: EchoInference;
-  let pipeline: Pipeline;
+  let pipeline: InferencePipeline;
 
   beforeAll(() => Logger.overrideLogger(false));
   beforeEach(() => {
@@ -93,7 +97,7 @@ describe('InferencePipeline', () => {
     pipeline = open(8);
   });
 
-  function open(concurrency: number): Pipeline {
+  function open(concurrency: number): InferencePipeline {
     const settings = readSettings({});
     const results = new ResultPublisher(settings, publisher as unknown as ConfirmedPublisher, new Activity());
     return new InferencePipeline(
@@ -158,7 +162,7 @@ describe('InferencePipeline', () => {
     pipeline.accept(deliver(request).delivery);
     expect((await publisher.next()).options.headers).toMatchObject({
       'x-error-code': 'PREPROCESS_FAILED',
-      'x-error-message': 'no connection',
+      'x-error-message': 'preprocessing failed: no connection',
       'x-model': 'echo',
     });
     expect(inference.served.preparing).toBe(0);

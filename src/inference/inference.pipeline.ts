@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { mergeMap, Subject } from 'rxjs';
 import { Settings } from '../config/settings.js';
@@ -102,7 +101,7 @@ export class InferencePipeline {
     this.logger.error(
       `cannot dead-letter a message: ${(failure as Error).message}; it goes back to the queue`,
     );
-    await delay(HAND_BACK_DELAY_MS, undefined, { ref: false });
+    await new Promise((resolve) => setTimeout(resolve, HAND_BACK_DELAY_MS));
     delivery.handBack();
   }
 

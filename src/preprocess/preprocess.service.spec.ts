@@ -2,10 +2,10 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ManualDelays } from '../../test/support/manual-delays.js';
 import { readSettings } from '../config/settings.js';
 import { modelConfigSchema } from '../models/model-config.js';
+import { PreprocessService } from './preprocess.service.js';
 import { PreprocessModel } from './preprocessor.js';
 
 const delays = new ManualDelays();
-const { PreprocessService } = await delays.import(() => import('./preprocess.service.js'));
 
 const row = (data: unknown) => ({ input: { form: 'row', data } as const });
 

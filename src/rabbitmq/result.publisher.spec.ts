@@ -8,6 +8,7 @@ import {
   ConfirmedPublisher,
   Outgoing,
   PublishAbandonedError,
+  Purpose,
   UnroutableError,
 } from './confirmed.publisher.js';
 import { ResultPublisher } from './result.publisher.js';
@@ -16,17 +17,17 @@ import { ResultPublisher } from './result.publisher.js';
 class RecordingPublisher {
   readonly published: Outgoing[] = [];
   answer: (message: Outgoing) => Promise<void> = () => Promise.resolve();
-  private isWanted: (() => boolean) | undefined;
+  private purpose: Purpose | undefined;
 
-  publish(message: Outgoing, isWanted: () => boolean): Promise<void> {
+  publish(message: Outgoing, purpose: Purpose): Promise<void> {
     this.published.push(message);
-    this.isWanted = isWanted;
+    this.purpose = purpose;
     return this.answer(message);
   }
 
   /** Whether the last message would still be sent. */
   get isStillWanted(): boolean {
-    return this.isWanted?.() ?? false;
+    return this.purpose?.isStale === false;
   }
 }
 

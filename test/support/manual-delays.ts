@@ -1,22 +1,23 @@
-import { createRequire } from 'node:module';
+import { afterAll, beforeAll } from '@jest/globals';
 import { Deferred, deferred } from './deferred.js';
 
-const timers = createRequire(import.meta.url)('node:timers/promises') as { setTimeout: unknown };
-
-/** Delays of `node:timers/promises` that end when the test says so. Jest's fake timers do not reach them. */
+/** Puts `setTimeout` into the hands of the tests of the enclosing file or `describe`: delays end when a test says so. */
 export class ManualDelays {
   private readonly started: { ms: number; end: Deferred<void> }[] = [];
   private onStart: (() => void) | undefined;
 
-  /** Imports a module whose delays are these from then on. */
-  async import<T>(load: () => Promise<T>): Promise<T> {
-    const real = timers.setTimeout;
-    timers.setTimeout = (ms: number) => this.start(ms);
-    try {
-      return await load();
-    } finally {
-      timers.setTimeout = real;
-    }
+  constructor() {
+    const real = globalThis.setTimeout;
+    beforeAll(() => {
+      const start = async (callback: () => void, ms: number) => {
+        await this.start(ms);
+        callback();
+      };
+      globalThis.setTimeout = start as unknown as typeof setTimeout;
+    });
+    afterAll(() => {
+      globalThis.setTimeout = real;
+    });
   }
 
   /** How many delays have not ended. */
