@@ -209,6 +209,12 @@ describe('answerId', () => {
     expect(new Set(ids).size).toBe(2);
   });
 
+  it('shows the name of the request as long as that fits into 255 bytes', () => {
+    expect(answerId(messageOf({ messageId: 'm'.repeat(248) }), undefined)).toBe(`${'m'.repeat(248)}.answer`);
+    expect(answerId(messageOf({ messageId: 'm'.repeat(249) }), undefined)).toMatch(/^[\da-f]{32}\.answer$/);
+    expect(answerId(messageOf({ messageId: 'ü'.repeat(125) }), undefined)).toMatch(/^[\da-f]{32}\.answer$/);
+  });
+
   it('is the same each time, and fits an AMQP short string', () => {
     const name = fc.option(fc.string({ unit: 'binary', maxLength: 255 }), { nil: undefined });
     fc.assert(
