@@ -28,7 +28,6 @@ describe('errors', () => {
     ['INVALID_REQUEST', '[1, 2]'],
     ['INVALID_REQUEST', { id: marker, nothing: marker }],
     ['INVALID_REQUEST', { id: 7, data: image }],
-    ['INVALID_REQUEST', { pattern: 'other', data: { data: image } }],
     ['UNSUPPORTED_ENCODING', { data: image }, { contentEncoding: 'br' }],
     ['UNSUPPORTED_ENCODING', { data: image }, { contentEncoding: 'gzip' }],
     ['TOO_LARGE', { data: image, padding: marker.repeat(400) }],
@@ -72,6 +71,23 @@ describe('errors', () => {
       });
     },
   );
+
+  it("reach Nest's ClientProxy in its envelope, also where the pattern is not served, or the body compressed", async () => {
+    const { body } = await client.ask(scene.queue, {
+      pattern: 'other',
+      id: 'n',
+      data: { id: 'r', data: image },
+    });
+    expect(body).toEqual({
+      id: 'n',
+      err: { id: 'r', code: 'INVALID_REQUEST', error: expect.any(String) },
+      isDisposed: true,
+    });
+    const packet = gzipSync(JSON.stringify({ pattern: 'infer', id: 'n', data: { id: 'r', data: [1] } }));
+    const compressed = await client.ask(scene.queue, packet, { contentEncoding: 'gzip' });
+    expect(compressed.body).toMatchObject({ id: 'n', err: { id: 'r', code: 'SHAPE_MISMATCH' } });
+    await client.channel.purgeQueue(scene.deadLetterQueue);
+  });
 
   it('name the model in the dead letter as soon as it is known', async () => {
     await client.ask(scene.queue, { data: [1] });

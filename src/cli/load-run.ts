@@ -68,7 +68,15 @@ export async function runLoad(
   broken.catch(() => {});
   try {
     const channel = await connection.createConfirmChannel();
-    await Promise.race([channel.checkQueue(options.queue), broken]);
+    channel.on('error', () => {}); // the call below rejects with the same error
+    await Promise.race([channel.checkQueue(options.queue), broken]).catch(
+      (error: Error & { code?: number }) => {
+        if (error.code !== 404) throw error;
+        throw new Error(`there is no queue '${options.queue}' at the broker; is a worker running?`, {
+          cause: error,
+        });
+      },
+    );
     return await Promise.race([new LoadRun(channel, options, testSet).run(), broken]);
   } finally {
     await connection.close().catch(() => {});

@@ -172,10 +172,18 @@ describe('readSettings', () => {
       );
     });
 
-    it('leave the rest of a URL readable', () => {
-      expect(problemsOf({ RABBITMQ_URL: 'amqps://user:secret@host:5671:1' })[0]).toContain(
-        '"amqps://user:***@host:5671:1"',
-      );
+    it.each([
+      'amqps://user:secret@host:5671:1',
+      'amqps://user:sec,ret@host',
+      'amqps://user:12345,secret@host',
+      'amqps://user:12345678',
+      'amqps://user:sec ret@host',
+    ])('show no more than the scheme of %s', (url) => {
+      expect(problemsOf({ RABBITMQ_URL: url })[0]).toContain('"amqps://***"');
+    });
+
+    it('that are no URL at all are not shown', () => {
+      expect(problemsOf({ RABBITMQ_URL: 'hunter2secret' })[0]).toContain('"***"');
     });
   });
 });

@@ -22,7 +22,11 @@ const integer = (min: number, max: number) =>
 const integerOr = (fallback: number, min: number, max: number) =>
   z.string().default(String(fallback)).pipe(integer(min, max));
 const autoOr = (min: number, max: number) => z.union([z.literal('auto'), integer(min, max)]).default('auto');
-const QUEUE_NAME = /^(?!amq\.)[\P{Cc}]{1,200}$/u;
+/** AMQP has room for 255 bytes, of which the dead-letter queue's name needs some. */
+const queueName = z
+  .string()
+  .regex(/^(?!amq\.)\P{Cc}+$/u)
+  .refine((name) => Buffer.byteLength(name) <= 200);
 
 const BROKER_URL = /^amqps?:\/\/\S+$/;
 const brokerUrls = z
@@ -54,12 +58,12 @@ export const SETTINGS = {
   RABBITMQ_CERT_FILE: setting({ allowed: 'the path of a PEM file', schema: optionalText }),
   RABBITMQ_KEY_FILE: setting({ allowed: 'the path of a PEM file', schema: optionalText }),
   REQUEST_QUEUE: setting({
-    allowed: 'a queue name of 1 to 200 characters that does not start with amq.',
-    schema: textOr('inference').pipe(z.string().regex(QUEUE_NAME)),
+    allowed: 'a queue name of 1 to 200 bytes that does not start with amq.',
+    schema: textOr('inference').pipe(queueName),
   }),
   RESULTS_QUEUE: setting({
-    allowed: 'empty, or a queue name of 1 to 200 characters that does not start with amq.',
-    schema: textOr('').pipe(z.union([z.literal(''), z.string().regex(QUEUE_NAME)])),
+    allowed: 'empty, or a queue name of 1 to 200 bytes that does not start with amq.',
+    schema: textOr('').pipe(z.union([z.literal(''), queueName])),
   }),
   QUEUE_TYPE: setting({ allowed: 'quorum or classic', schema: oneOf(['quorum', 'classic'], 'quorum') }),
   TOPOLOGY: setting({
@@ -152,11 +156,8 @@ export function maskCredentials(text: string): string {
   return text.replace(/(amqps?:\/\/[^:/@\s,]*):[^\s,]*@/g, '$1:***@');
 }
 
-/** A secret setting's value that may be malformed: shows less than it could, never more. */
-function maskMalformed(urls: string): string {
-  return urls.replace(/[^\s,]+/g, (url) =>
-    url.includes('@')
-      ? url.replace(/^(\w+:\/\/)?([^:@/]*)(.*)@/, '$1$2:***@')
-      : url.replace(/:(?!\/\/)(?!\d+(\/|$)).*/, ':***'),
-  );
+/** A secret that is malformed: unless it plainly holds no credentials, where in it they are nobody can tell. */
+function maskMalformed(value: string): string {
+  const isPlain = value.split(',').every((url) => /^(\w+:\/\/[\w.-]+(:\d{1,5})?(\/[\w%.-]*)?)?$/.test(url));
+  return isPlain ? value : value.replace(/^(\w+:\/\/)?.*$/s, '$1***');
 }

@@ -18,6 +18,9 @@ export type ErrorCode =
 
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set(['PREPROCESS_FAILED', 'INFERENCE_FAILED', 'INTERNAL']);
 
+/** A message may name what the producer sent, which may be of any length. */
+const MAX_MESSAGE_LENGTH = 500;
+
 /** A request that gets no result. The message says what to change, in one sentence, and quotes no tensor values. */
 export class InferenceError extends Error {
   constructor(
@@ -25,7 +28,10 @@ export class InferenceError extends Error {
     message: string,
     options?: ErrorOptions,
   ) {
-    super(message, options);
+    super(
+      message.length > MAX_MESSAGE_LENGTH ? `${message.slice(0, MAX_MESSAGE_LENGTH)}…` : message,
+      options,
+    );
     this.name = 'InferenceError';
   }
 

@@ -21,7 +21,8 @@ const HAND_BACK_DELAY_MS = 5_000;
 
 interface Lane {
   readonly deliveries: Subject<Delivery>;
-  inHand: number;
+  /** How many more it can process at once; below 0, how many wait. */
+  room: number;
 }
 
 /** The life of a message, for up to `CONCURRENCY` messages at once. */
@@ -42,17 +43,18 @@ export class InferencePipeline {
 
   /** Takes custody: from here on the delivery is settled by this class alone. */
   accept(delivery: Delivery): void {
-    let idlest = this.lanes[0] as Lane;
-    for (const lane of this.lanes) if (lane.inHand < idlest.inHand) idlest = lane;
-    idlest.inHand++;
-    idlest.deliveries.next(delivery);
+    let roomiest = this.lanes[0] as Lane;
+    for (const lane of this.lanes) if (lane.room > roomiest.room) roomiest = lane;
+    roomiest.room--;
+    roomiest.deliveries.next(delivery);
   }
 
   /** Never rejects: a rejection would end its lane. */
   private async process(delivery: Delivery): Promise<void> {
+    let { content } = delivery.message;
     let model: ServedModel | undefined;
     try {
-      const content = await readContent(delivery.message, this.settings.MAX_MESSAGE_BYTES);
+      content = await readContent(delivery.message, this.settings.MAX_MESSAGE_BYTES);
       const request = decodeRequest(content, delivery.message);
       model = this.inference.model(request.model);
       const rows = await this.prepare(request, model);
@@ -60,21 +62,31 @@ export class InferencePipeline {
       await this.results.publish(delivery, request.id, encodeResult(request, model, outputs));
       delivery.ack();
     } catch (error) {
-      await this.fail(delivery, asInferenceError(error, 'INTERNAL', 'the worker failed'), model?.name);
+      await this.fail(
+        delivery,
+        asInferenceError(error, 'INTERNAL', 'the worker failed'),
+        content,
+        model?.name,
+      );
     }
   }
 
-  /** Settles a delivery that gets no result. Never rejects. */
-  async fail(delivery: Delivery, error: InferenceError, model?: string): Promise<void> {
+  /**
+   * Settles a delivery that gets no result. Never rejects.
+   *
+   * @param content the body, decompressed where that was possible
+   */
+  async fail(
+    delivery: Delivery,
+    error: InferenceError,
+    content: Buffer = delivery.message.content,
+    model?: string,
+  ): Promise<void> {
     try {
       if (dispositionOf(error, delivery) === 'drop') return;
-      this.logger.warn({
-        code: error.code,
-        id: identify(delivery.message).id,
-        model,
-        message: error.message,
-      });
-      await this.results.publishError(delivery, error);
+      const identity = identify(content, delivery.message);
+      this.logger.warn({ code: error.code, id: identity.id, model, message: error.message });
+      await this.results.publishError(delivery, identity, error);
       await this.results.deadLetter(delivery, error, model);
       delivery.ack();
     } catch (failure) {
@@ -106,11 +118,9 @@ export class InferencePipeline {
   }
 
   private openLane(width: number): Lane {
-    const lane: Lane = { deliveries: new Subject<Delivery>(), inHand: 0 };
+    const lane: Lane = { deliveries: new Subject<Delivery>(), room: width };
     // mergeMap queues without limit what is over its bound; the prefetch is what limits that queue.
-    lane.deliveries
-      .pipe(mergeMap((delivery) => this.process(delivery), width))
-      .subscribe(() => lane.inHand--);
+    lane.deliveries.pipe(mergeMap((delivery) => this.process(delivery), width)).subscribe(() => lane.room++);
     return lane;
   }
 }

@@ -61,6 +61,11 @@ export class MicroBatcher<T, R> {
     return count;
   }
 
+  /** Looks again whether to wait: fewer items are expected than before. */
+  reconsider(): void {
+    if (this.groups.size > 0) this.schedule();
+  }
+
   /**
    * Decides once a turn of the event loop, after all that arrived in it has been added: deciding within `add`
    * would run the first message of a full socket buffer alone.
@@ -77,35 +82,34 @@ export class MicroBatcher<T, R> {
   private dispatch(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    while (this.free.length > 0) {
-      const [key, group] = this.oldestGroup() ?? [];
-      if (key === undefined || !group?.[0]) return;
-      const waitMs = this.remainingWaitMs(group, group[0].since);
+    while (this.free.length > 0 && this.groups.size > 0) {
+      const { key, waitMs } = this.nextGroup();
       if (waitMs > 0) {
         this.timer = setTimeout(() => this.dispatch(), waitMs);
         return;
       }
-      void this.run(this.take(key, group));
+      const batch = this.take(key);
+      if (batch.length > 0) void this.run(batch);
     }
   }
 
-  /** A full group goes first; among the others, the one that has waited longest. */
-  private oldestGroup(): [string, Waiting<T, R>[]] | undefined {
-    let oldest: [string, Waiting<T, R>[]] | undefined;
-    for (const entry of this.groups) {
-      if (entry[1].length >= this.options.maxSize) return entry;
-      if (!oldest || (entry[1][0]?.since ?? 0) < (oldest[1][0]?.since ?? 0)) oldest = entry;
+  /** Of the groups that need not wait, the one whose head is oldest; else the one that has to wait least. */
+  private nextGroup(): { key: string; waitMs: number } {
+    const now = performance.now();
+    const isAnyExpected = (this.options.expected?.() ?? 0) > 0;
+    let next = { key: '', waitMs: Infinity, since: Infinity };
+    for (const [key, group] of this.groups) {
+      const since = group[0]?.since ?? 0;
+      const mayWait = isAnyExpected && group.length < this.options.maxSize;
+      const waitMs = mayWait ? Math.max(0, since + this.options.maxWaitMs - now) : 0;
+      if (waitMs < next.waitMs || (waitMs === next.waitMs && since < next.since))
+        next = { key, waitMs, since };
     }
-    return oldest;
+    return next;
   }
 
-  private remainingWaitMs(group: readonly unknown[], oldest: number): number {
-    const { maxSize, maxWaitMs, expected } = this.options;
-    if (group.length >= maxSize || (expected?.() ?? 0) === 0) return 0;
-    return maxWaitMs - (performance.now() - oldest);
-  }
-
-  private take(key: string, group: Waiting<T, R>[]): Waiting<T, R>[] {
+  private take(key: string): Waiting<T, R>[] {
+    const group = this.groups.get(key) ?? [];
     const batch = group.splice(0, this.options.maxSize);
     if (group.length === 0) this.groups.delete(key);
     const { refuse } = this.options;
@@ -121,12 +125,12 @@ export class MicroBatcher<T, R> {
     const runner = this.free.pop();
     if (!runner) return;
     try {
-      if (batch.length > 0) answer(batch, await runner(batch.map(({ item }) => item)));
+      answer(batch, await runner(batch.map(({ item }) => item)));
     } catch (error) {
       for (const waiting of batch) waiting.reject(error instanceof Error ? error : new Error(String(error)));
     } finally {
       this.free.push(runner);
-      if (this.groups.size > 0) this.dispatch();
+      this.dispatch();
     }
   }
 }

@@ -23,8 +23,7 @@ export class ServedModel implements AnsweringModel, PreprocessModel {
   /** Largest batch, in rows; 1 for a model without a batch dimension. */
   readonly maxBatchSize: number;
   readonly maxBatchWaitMs: number;
-  /** Requests in preprocessing, whose rows are about to come. */
-  preparing = 0;
+  private requestsPreparing = 0;
   private readonly batcher: MicroBatcher<QueuedRow, RowOutput>;
 
   /** @param onBatch told the rows of each batch that ran */
@@ -52,6 +51,16 @@ export class ServedModel implements AnsweringModel, PreprocessModel {
       groupOf: hasOpenRow(this.signature) ? ({ row }) => row.dims.join(';') : undefined,
       refuse: ({ deadline }) => deadlineError(deadline),
     });
+  }
+
+  /** Requests in preprocessing, whose rows are about to come. */
+  get preparing(): number {
+    return this.requestsPreparing;
+  }
+
+  set preparing(count: number) {
+    this.requestsPreparing = count;
+    if (count === 0) this.batcher.reconsider();
   }
 
   get inputs() {

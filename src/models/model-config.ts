@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 const perElement = z.union([z.number(), z.array(z.number()).min(1)]);
+const divisor = z.number().refine((value) => value !== 0, 'it divides, so it must not be 0');
 
 /** `model.json`: what a model file does not say of itself. Everything is optional. */
 export const modelConfigSchema = z.strictObject({
@@ -23,7 +24,7 @@ export const modelConfigSchema = z.strictObject({
       /** … then this is subtracted: one number, or a list repeated along the last dimension … */
       mean: perElement.optional(),
       /** … and the difference is divided by this. */
-      std: perElement.optional(),
+      std: z.union([divisor, z.array(divisor).min(1)]).optional(),
     })
     .prefault({}),
   session: z

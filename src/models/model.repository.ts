@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT_CONFIG, StartupError } from '../config/startup-error.js';
 import { InferenceError } from '../inference/inference.errors.js';
@@ -27,12 +27,9 @@ export class ModelRepository {
    * @throws StartupError when the folder, a `model.json` or the default model is wrong, one line for each problem
    */
   static open(folder: string, defaultModel?: string): ModelRepository {
-    if (!existsSync(folder))
+    if (!isFolder(folder))
       throw new StartupError(`MODELS_DIR: there is no folder ${JSON.stringify(folder)}`, EXIT_CONFIG);
-    const entries = readdirSync(folder, { withFileTypes: true });
-    const names = entries
-      .filter((entry) => !entry.isFile() && !entry.name.startsWith('.'))
-      .map(({ name }) => name);
+    const names = readdirSync(folder).filter((name) => !name.startsWith('.') && isFolder(join(folder, name)));
     const models = new Map<string, ModelFile>();
     const problems: string[] = [];
     for (const name of names.toSorted()) {
@@ -68,6 +65,11 @@ export class ModelRepository {
         : `there is no model ${JSON.stringify(name.slice(0, 100))}; the models are ${served}`,
     );
   }
+}
+
+/** Also by way of a link, as Kubernetes mounts volumes. */
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function findModelFile(folder: string): Pick<ModelFile, 'path' | 'version'> | undefined {

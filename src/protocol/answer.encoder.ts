@@ -12,7 +12,8 @@ export interface AnsweringModel extends ModelSignature {
   readonly labels?: readonly string[];
 }
 
-type Identity = Pick<InferenceRequest, 'id' | 'packet'>;
+/** What an answer needs to know of its request. */
+export type Identity = Pick<InferenceRequest, 'id' | 'packet'>;
 
 /**
  * A V2 response, in Nest's envelope where the request came in one. The JSON is put together by hand: this runs
@@ -28,7 +29,7 @@ export function encodeResult(
     const rowDims = rows[0]?.dims[index] ?? [];
     const shape = model.isBatched ? [rows.length, ...rowDims] : rowDims;
     const data = rows.map((row) => elementsJson(spec.datatype, row.tensors[index] as TensorData));
-    return `{"name":${quote(spec.name)},"shape":[${shape.join(',')}],"datatype":"${spec.datatype}","data":[${data.join(',')}]}`;
+    return `{"name":${quote(spec.name)},"shape":[${shape.join(',')}],"datatype":"${spec.datatype}","data":[${data.filter(Boolean).join(',')}]}`;
   });
   const id = request.id === undefined ? '' : `,"id":${quote(request.id)}`;
   const named = `"model_name":${quote(model.name)},"model_version":${quote(model.version)}${id}`;
@@ -74,9 +75,12 @@ function labelParameters({ outputs, labels }: AnsweringModel, rows: readonly Row
   const best = rows.map((row) => {
     const data = row.tensors[scores] as NumericData | undefined;
     if (data?.length !== labels.length) return undefined;
-    let at = 0;
-    for (let i = 1; i < data.length; i++) if ((data[i] as number) > (data[at] as number)) at = i;
-    return { label: labels[at] as string, score: data[at] as number };
+    let at = -1;
+    let score = -Infinity;
+    data.forEach((value, index) => {
+      if (value > score) [at, score] = [index, value];
+    });
+    return at < 0 ? undefined : { label: labels[at] as string, score };
   });
   if (best.includes(undefined)) return '';
   const label = best.map((row) => quote(row?.label ?? ''));

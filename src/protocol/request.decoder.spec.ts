@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import * as fc from 'fast-check';
 import { refusalOf } from '../../test/support/refusal.js';
@@ -287,26 +288,36 @@ describe('decodeRequest', () => {
 });
 
 describe('identify', () => {
+  const identifyOf = (message: RequestMessage) => identify(message.content, message);
+
+  it('reads the body that it is given, where the message holds a compressed one', () => {
+    const compressed = messageOf(gzipSync('{"id":"r"}'), { contentEncoding: 'gzip', messageId: 'm' });
+    expect(identify(Buffer.from('{"id":"r"}'), compressed)).toEqual({ id: 'r' });
+    expect(identifyOf(compressed)).toEqual({ id: 'm' });
+  });
+
   it('finds the id and the packet of a request that is otherwise wrong', () => {
     const body = { pattern: 'infer', id: 'n', data: { id: 'r', inputs: 'wrong' } };
-    expect(identify(messageOf(body))).toEqual({ id: 'r', packet: { id: 'n' } });
+    expect(identifyOf(messageOf(body))).toEqual({ id: 'r', packet: { id: 'n' } });
   });
 
   it('falls back to the properties when the body is broken or its id is no text', () => {
-    expect(identify(messageOf('{', { messageId: 'm' }))).toEqual({ id: 'm' });
-    expect(identify(messageOf({ id: 5 }, { correlationId: 'c' }))).toEqual({ id: 'c' });
-    expect(identify(messageOf('', {}))).toEqual({});
+    expect(identifyOf(messageOf('{', { messageId: 'm' }))).toEqual({ id: 'm' });
+    expect(identifyOf(messageOf({ id: 5 }, { correlationId: 'c' }))).toEqual({ id: 'c' });
+    expect(identifyOf(messageOf('', {}))).toEqual({});
   });
 
   it('names a request as decodeRequest does, and never throws', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (id, data) => {
         const message = messageOf({ id, data, pattern: 'infer' }, { messageId: 'm' });
-        expect(identify(message).packet).toBeDefined();
+        expect(identifyOf(message).packet).toBeDefined();
         const direct = messageOf({ id, data: [] }, { messageId: 'm' });
-        expect(identify(direct).id).toBe(typeof id === 'string' ? id : 'm');
+        expect(identifyOf(direct).id).toBe(typeof id === 'string' ? id : 'm');
       }),
     );
-    fc.assert(fc.property(fc.uint8Array(), (bytes) => identify(messageOf(Buffer.from(bytes))) !== undefined));
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => identifyOf(messageOf(Buffer.from(bytes))) !== undefined),
+    );
   });
 });

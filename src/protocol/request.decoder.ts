@@ -34,10 +34,14 @@ export function decodeRequest(content: Buffer, message: RequestMessage): Inferen
   };
 }
 
-/** What an error answer needs to find its requester, read from a body that may be broken. Never throws. */
-export function identify(message: RequestMessage): Pick<InferenceRequest, 'id' | 'packet'> {
+/**
+ * What an error answer needs to find its requester, read from a body that may be broken. Never throws.
+ *
+ * @param content the body, decompressed where that was possible
+ */
+export function identify(content: Buffer, message: RequestMessage): Pick<InferenceRequest, 'id' | 'packet'> {
   try {
-    const { body, packet } = openPacket(parseJson(message.content));
+    const { body, packet } = openPacket(parseJson(content));
     return { id: requestId(isString(body['id']) ? body : {}, message), packet };
   } catch {
     return { id: requestId({}, message) };
@@ -79,8 +83,11 @@ function requestId(body: JsonObject, message: RequestMessage): string | undefine
 }
 
 function modelName(body: JsonObject, { properties }: RequestMessage): string | undefined {
-  const name = properties.headers?.['x-model'] ?? body['model'] ?? body['model_name'] ?? properties.type;
-  if (name === undefined || name === '') return undefined;
+  const { headers, type } = properties;
+  const name = [headers?.['x-model'], body['model'], body['model_name'], type].find(
+    (given) => given !== undefined && given !== '',
+  );
+  if (name === undefined) return undefined;
   if (!isString(name))
     throw invalid('the model name (header x-model, `model`, `model_name`) must be a string');
   return name;

@@ -95,12 +95,10 @@ function tensorRows(input: NamedTensors, model: ModelSignature): Row[] {
 
   const count = sent[0]?.tensor.shape[0] ?? 0;
   const uneven = sent.find(({ tensor }) => tensor.shape[0] !== count);
-  if (count === 0 || uneven)
+  if (uneven)
     throw new InferenceError(
       'SHAPE_MISMATCH',
-      uneven
-        ? `the inputs differ in their first (batch) dimension: ${uneven.tensor.shape[0]} and ${count}`
-        : 'the first (batch) dimension is 0; send at least one row',
+      `the inputs differ in their first (batch) dimension: ${uneven.tensor.shape[0]} and ${count}`,
     );
   const tensors = sent.map(({ tensor, spec }) => read(tensor, spec));
   const dims = sent.map(({ tensor }) => tensor.shape.slice(1));
@@ -126,12 +124,18 @@ function checkedTensor(
       `input '${spec.name}' is missing; model '${model.name}' expects ${describeAll(model.inputs)}`,
     );
   if (tensor.datatype !== spec.datatype) {
-    const sent = isDatatype(tensor.datatype) ? tensor.datatype : 'no datatype of the protocol';
+    const sent = isDatatype(tensor.datatype) ? tensor.datatype : 'of no datatype that is served';
     throw new InferenceError(
       'DATATYPE_MISMATCH',
       `input '${spec.name}' is ${sent}; the model expects ${describe(spec)}`,
     );
   }
+  // An empty tensor could claim any number of rows.
+  if (tensor.shape.includes(0))
+    throw new InferenceError(
+      'SHAPE_MISMATCH',
+      `input '${spec.name}' has a dimension of 0; send at least one element`,
+    );
   if (!fits(tensor.shape, spec.shape))
     throw new InferenceError(
       'SHAPE_MISMATCH',

@@ -33,15 +33,15 @@ export class AckCoalescer {
   nack(tag: number): void {
     if (!this.isOpen) return;
     this.inHand.delete(tag);
-    this.channel.nack(tagged(tag), false, true);
+    this.send(() => this.channel.nack(tagged(tag), false, true));
   }
 
   /** Sends the acks that wait, gives everything else back to the queue, and takes no more. */
   handBackAll(): void {
     this.flush();
     if (!this.isOpen) return;
+    if (this.inHand.size > 0) this.send(() => this.channel.nackAll(true));
     this.isOpen = false;
-    if (this.inHand.size > 0) this.channel.nackAll(true);
   }
 
   /** The channel is gone. */
@@ -56,8 +56,18 @@ export class AckCoalescer {
     const oldestInHand = this.inHand.values().next().value ?? Infinity;
     const prefix = tags.filter((tag) => tag < oldestInHand);
     // The tag named must itself be outstanding, or the broker closes the channel (406): so one of these.
-    if (prefix.length > 0) this.channel.ack(tagged(Math.max(...prefix)), prefix.length > 1);
-    for (const tag of tags) if (tag > oldestInHand) this.channel.ack(tagged(tag), false);
+    if (prefix.length > 0) this.send(() => this.channel.ack(tagged(Math.max(...prefix)), prefix.length > 1));
+    for (const tag of tags) if (tag > oldestInHand) this.send(() => this.channel.ack(tagged(tag), false));
+  }
+
+  /** A channel that is about to close refuses by an exception, before it says that it is closed. */
+  private send(settlement: () => void): void {
+    if (!this.isOpen) return;
+    try {
+      settlement();
+    } catch {
+      this.isOpen = false;
+    }
   }
 }
 

@@ -14,7 +14,7 @@ export function reasonHeaders(
   const { headers = {}, expiration, userId } = delivery.message.properties;
   return {
     'x-error-code': error.code,
-    'x-error-message': error.message.slice(0, 1000),
+    'x-error-message': error.message,
     'x-attempts': delivery.attempts,
     'x-first-failed-at': (headers['x-first-failed-at'] as unknown) ?? new Date().toISOString(),
     ...(model === undefined ? {} : { 'x-model': model }),

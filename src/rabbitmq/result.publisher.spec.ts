@@ -113,7 +113,7 @@ describe('ResultPublisher', () => {
   describe('an error answer', () => {
     it('goes where the result would have gone, and names the request', async () => {
       const { delivery } = deliver({ id: 'r' }, { replyTo: 'a', correlationId: 'c' });
-      await results().publishError(delivery, error);
+      await results().publishError(delivery, { id: 'r' }, error);
       const [answer] = publisher.published;
       expect(answer).toMatchObject({
         queue: 'a',
@@ -127,8 +127,8 @@ describe('ResultPublisher', () => {
     });
 
     it('comes in Nest’s envelope where the request did', async () => {
-      const packet = { pattern: 'infer', id: 'n', data: { id: 'r' } };
-      await results().publishError(deliver(packet, { replyTo: 'a' }).delivery, error);
+      const identity = { id: 'r', packet: { id: 'n' } };
+      await results().publishError(deliver({}, { replyTo: 'a' }).delivery, identity, error);
       expect(JSON.parse(String(publisher.published[0]?.content))).toMatchObject({
         id: 'n',
         err: { id: 'r', code: 'SHAPE_MISMATCH' },
@@ -138,19 +138,19 @@ describe('ResultPublisher', () => {
 
     it('that nobody waits for is no failure', async () => {
       publisher.answer = ({ queue }) => Promise.reject(new UnroutableError(queue));
-      await results().publishError(deliver({}, { replyTo: 'gone' }).delivery, error);
+      await results().publishError(deliver({}, { replyTo: 'gone' }).delivery, {}, error);
       expect(publisher.published).toHaveLength(1);
     });
 
     it('is not sent to a queue that has just been found missing', async () => {
       const unroutable = new InferenceError('REPLY_UNROUTABLE', 'no queue');
-      await results().publishError(deliver({}, { replyTo: 'gone' }).delivery, unroutable);
+      await results().publishError(deliver({}, { replyTo: 'gone' }).delivery, {}, unroutable);
       expect(publisher.published).toEqual([]);
     });
 
     it('fails where it could not be sent for another reason', async () => {
       publisher.answer = () => Promise.reject(new PublishAbandonedError());
-      const sent = results().publishError(deliver({}, { replyTo: 'a' }).delivery, error);
+      const sent = results().publishError(deliver({}, { replyTo: 'a' }).delivery, {}, error);
       await expect(sent).rejects.toBeInstanceOf(PublishAbandonedError);
     });
   });

@@ -3,8 +3,7 @@ import type { Options } from 'amqplib';
 import { Settings } from '../config/settings.js';
 import { InferenceError } from '../inference/inference.errors.js';
 import { Activity } from '../metrics/activity.js';
-import { answerId, encodeError } from '../protocol/answer.encoder.js';
-import { identify } from '../protocol/request.decoder.js';
+import { answerId, encodeError, Identity } from '../protocol/answer.encoder.js';
 import { ConfirmedPublisher, UnroutableError } from './confirmed.publisher.js';
 import { deadLetterProperties, reasonHeaders } from './dead-letter.js';
 import { Delivery } from './delivery.js';
@@ -40,9 +39,8 @@ export class ResultPublisher {
   }
 
   /** The error answer, sent where the result would have gone. One that nobody waits for is no failure. */
-  async publishError(delivery: Delivery, error: InferenceError): Promise<void> {
+  async publishError(delivery: Delivery, identity: Identity, error: InferenceError): Promise<void> {
     if (error.code === 'REPLY_UNROUTABLE') return;
-    const identity = identify(delivery.message);
     await this.answer(delivery, identity.id, 'inference.error', encodeError(identity, error)).catch(
       (failure: unknown) => {
         if (!(failure instanceof UnroutableError)) throw failure;
