@@ -136,6 +136,8 @@ describe('answers', () => {
   it('leave the queue empty: every request is acknowledged', async () => {
     await client.ask(scene.queue, { data: images[0] });
     expect(await client.depth(scene.queue)).toBe(0);
-    expect(await client.depth(`${scene.queue}.dead`)).toBe(1); // the one that ClientProxy sent wrong
+    const { headers } = (await client.take(scene.deadLetterQueue)).properties;
+    expect(headers).toMatchObject({ 'x-error-code': 'SHAPE_MISMATCH' }); // the one that ClientProxy sent wrong
+    expect(await client.depth(scene.deadLetterQueue)).toBe(0);
   });
 });

@@ -64,12 +64,14 @@ describe('models with no model.json', () => {
       if (index === 99) expect(body).toMatchObject({ code: 'INFERENCE_FAILED' });
       else expect(dataOf(body)).toEqual([[index ** 2]]);
     }
-    const dead = await client.take(scene.deadLetterQueue);
-    expect(dead.properties.headers).toMatchObject({
-      'x-error-code': 'INFERENCE_FAILED',
-      'x-model': 'lookup',
-    });
-    expect(await client.depth(scene.deadLetterQueue)).toBe(5);
+    // Each goes to the dead letters after its error answer.
+    for (let letters = 0; letters < 6; letters++) {
+      const dead = await client.take(scene.deadLetterQueue);
+      expect(dead.properties.headers).toMatchObject({
+        'x-error-code': 'INFERENCE_FAILED',
+        'x-model': 'lookup',
+      });
+    }
   });
 
   it('must be named where there are several', async () => {

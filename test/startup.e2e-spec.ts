@@ -14,7 +14,9 @@ const [image] = readTestSet().images;
 describe('the worker', () => {
   const scene = useScene();
   let folder = '';
-  beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'onnxmq-test-'))));
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'onnxmq-test-'));
+  });
   afterAll(() => rmSync(folder, { recursive: true }));
 
   /** Starts a worker that cannot start. */
@@ -74,16 +76,13 @@ describe('the worker', () => {
   });
 
   it('names queue, argument and both values when its queue exists with other arguments', async () => {
-    const client = await scene().client();
-    await client.channel.assertQueue(scene().queue, {
-      durable: true,
-      arguments: { 'x-queue-type': 'classic' },
-    });
-    const { code, lines } = await refusal({});
+    await scene().consumingWorker({ DELIVERY_LIMIT: '5' });
+    const { code, lines } = await refusal({ DELIVERY_LIMIT: '7' });
     expect(code).toBe(78);
-    expect(lines).toHaveLength(1);
-    expect(lines[0]).toContain(`queue '${scene().queue}' exists with other arguments`);
-    expect(lines[0]).toContain("it is 'classic', the worker declares 'quorum'");
+    expect(lines).toEqual([
+      `onnxmq cannot start: queue '${scene().queue}' exists with other arguments: x-delivery-limit is 5, ` +
+        'the worker declares 7; change the setting, delete the queue, or set TOPOLOGY=check',
+    ]);
   });
 
   it('with TOPOLOGY=check takes the queues as they are, and names one that is missing', async () => {

@@ -84,6 +84,11 @@ describe('ResultPublisher', () => {
       },
     );
 
+    it('is not mandatory for a direct reply, which RabbitMQ 3 returns although it delivers it', async () => {
+      await results().publish(deliver({}, { replyTo: 'amq.rabbitmq.reply-to.g1' }).delivery, 'r', body);
+      expect(publisher.published[0]?.options.mandatory).toBe(false);
+    });
+
     it('counts as answered only once it is confirmed', async () => {
       const confirm = deferred();
       publisher.answer = () => confirm.promise;

@@ -9,6 +9,12 @@ import { deadLetterProperties, reasonHeaders } from './dead-letter.js';
 import { Delivery } from './delivery.js';
 import { deadLetterQueue } from './topology.js';
 
+/**
+ * RabbitMQ's pseudo-queues for direct replies. RabbitMQ 3 returns every mandatory message to them as unroutable,
+ * although it delivers it; and a direct reply is at most once anyway.
+ */
+const DIRECT_REPLY_TO = 'amq.rabbitmq.reply-to.';
+
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
 
 /** Sends the outcome of a delivery where it belongs, and counts it. Each method resolves when the broker has confirmed. */
@@ -81,7 +87,7 @@ export class ResultPublisher {
     const traceparent: unknown = properties.headers?.['traceparent'];
     const options: Options.Publish = {
       persistent: true,
-      mandatory: true,
+      mandatory: !queue.startsWith(DIRECT_REPLY_TO),
       contentType: 'application/json',
       type,
       correlationId: properties.correlationId as string | undefined,

@@ -69,9 +69,16 @@ function topologyError(queue: string, error: unknown): unknown {
   if (code !== 406) return error;
   const [, argument, ours, theirs] =
     /inequivalent arg '(.+?)' for .*?: received (.+?) but current is (.+?)"?$/.exec(message) ?? [];
-  const reason = argument ? `${argument}: it is ${theirs}, the worker declares ${ours}` : message;
+  const reason = argument ? `${argument} is ${plain(theirs)}, the worker declares ${plain(ours)}` : message;
   return new StartupError(
     `queue '${queue}' exists with other arguments: ${reason}; change the setting, delete the queue, or set TOPOLOGY=check`,
     EXIT_CONFIG,
   );
+}
+
+/** `the value '5' of type 'signedint'` → `5`, in the broker's words for an argument. */
+function plain(value = ''): string {
+  if (value === 'none') return 'not set';
+  const [, text] = /^(?:the value )?'(.*?)'(?: of type '.*')?$/.exec(value) ?? [];
+  return text === '' ? 'empty' : (text ?? value);
 }
