@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 # The install script of onnxruntime-node fetches CUDA; the CPU build is in the package.

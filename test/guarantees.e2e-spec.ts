@@ -1,164 +1,313 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readTestSet } from '../src/cli/test-set.js';
-import { WorkerProcess } from '../src/cli/worker-process.js';
-import { BrokerClient } from './support/broker-client.js';
+import { type WorkerProcess } from '../src/cli/worker-process.js';
+import { type BrokerClient, type Letter } from './support/broker-client.js';
 import { canControlBroker, closeConnectionsOf } from './support/broker-control.js';
-import { useScene } from './support/scene.js';
+import { inHand, untilInHand } from './support/probes.js';
+import { eventually } from './support/eventually.js';
+import { nth, Stage } from './support/stage.js';
 import { TcpProxy } from './support/tcp-proxy.js';
 
+/** Keeps a worker busy long enough to be interrupted: at most 64 messages each 50 ms. */
+const SLOW = { PREPROCESS_IO_DELAY_MS: '50', CONCURRENCY: '64', PREFETCH: '64', LOG_LEVEL: 'debug' };
+const MESSAGES = 1500;
 const { images } = readTestSet();
-const MESSAGES = 3000;
 
-describe('a message', () => {
-  const scene = useScene();
-  const proxies: TcpProxy[] = [];
-  afterEach(() => Promise.all(proxies.splice(0).map((proxy) => proxy.close())));
+let stage: Stage;
+let client: BrokerClient;
 
-  async function openProxy(): Promise<TcpProxy> {
-    const proxy = await new TcpProxy().open();
-    proxies.push(proxy);
-    return proxy;
+beforeEach(async () => {
+  stage = new Stage();
+  client = await stage.client();
+});
+
+afterEach(() => stage.clear());
+
+describe('acknowledgement', () => {
+  const COUNT = 20;
+  let results: string;
+
+  /** A result queue with room for one answer; the broker refuses the others. */
+  beforeEach(async () => {
+    results = stage.queueName();
+    await client.channel.assertQueue(results, {
+      durable: true,
+      arguments: { 'x-max-length': 1, 'x-overflow': 'reject-publish' },
+    });
+  });
+
+  /** Resolves with the count of answers that found room, when the worker is stuck with the others. */
+  async function untilStuck(worker: WorkerProcess): Promise<number> {
+    return eventually(
+      async () => {
+        const answered = await client.depth(results);
+        return answered > 0 && (await inHand(worker)) === COUNT - answered ? answered : 0;
+      },
+      (answered) => answered > 0,
+    );
   }
 
-  /** Publishes the messages; each names itself in `id` and `message_id`. */
-  async function publishAll(client: BrokerClient, count = MESSAGES): Promise<void> {
-    const send = (index: number) =>
-      client.send(
-        scene().queue,
-        { id: `${index}`, data: images[index % images.length] },
-        { messageId: `m${index}` },
-      );
-    await Promise.all(Array.from({ length: count }, (_, index) => send(index)));
-  }
+  it('comes only after the confirmed result: without room for results the broker keeps the requests', async () => {
+    const worker = await stage.worker();
+    await sendAll(COUNT, results);
+    const answered = await untilStuck(worker);
+    expect(answered).toBeLessThan(COUNT);
+    await worker.stop('SIGKILL');
+    await eventually(
+      () => client.depth(stage.queue),
+      (depth) => depth === COUNT - answered,
+    );
+  });
 
-  /** Waits until each message has an answer; an answer that came again must be the same, byte for byte. */
-  async function everyAnswer(client: BrokerClient, count = MESSAGES): Promise<{ duplicates: number }> {
-    const first = new Map<string, string>();
-    let duplicates = 0;
-    for (let seen = 0; first.size < count; seen++) {
-      const { body, properties } = (await client.received(seen + 1))[seen] ?? {};
-      const id = String(body?.['id']);
-      const answer = `${properties?.messageId} ${JSON.stringify(body)}`;
-      if (first.has(id)) {
-        duplicates++;
-        expect(answer).toBe(first.get(id));
-      }
-      expect(properties?.messageId).toBe(`m${id}.answer`);
-      first.set(id, answer);
-    }
-    return { duplicates };
-  }
-
-  async function expectAllSettled(worker: WorkerProcess, client: BrokerClient): Promise<void> {
+  it('follows once there is room: every result arrives once, and nothing stays behind', async () => {
+    const worker = await stage.worker();
+    await sendAll(COUNT, results);
+    await untilStuck(worker);
+    const inbox = await client.collect(results);
+    await inbox.answersTo(COUNT);
+    await untilInHand(worker, 0);
     expect(await worker.stop()).toBe(0);
-    expect(await client.depth(scene().queue)).toBe(0);
-    expect(await client.depth(scene().deadLetterQueue)).toBe(0);
+    expect(inbox.letters).toHaveLength(COUNT);
+    expect(await client.depth(stage.queue)).toBe(0);
+    expect(await client.depth(stage.deadLetters)).toBe(0);
+  });
+});
+
+describe('a lost connection', () => {
+  /** Sends all, breaks twice under way, and expects every message to be answered with one and the same answer. */
+  async function expectNothingLost(worker: WorkerProcess, breakConnection: () => unknown): Promise<void> {
+    const sending = sendAll(MESSAGES);
+    await client.replies.received(100);
+    await breakConnection();
+    await worker.log(({ msg }) => msg.includes('connection lost'));
+    await client.replies.received(MESSAGES / 2);
+    await worker.log(nth(2, ({ msg }) => msg.startsWith('consuming from')));
+    await breakConnection();
+    await sending;
+    const answers = await client.replies.answersTo(MESSAGES);
+    expectSameAnswers(answers);
+    await eventually(
+      () => client.depth(stage.queue),
+      (depth) => depth === 0,
+    );
+    await untilInHand(worker, 0);
+    expect(await client.depth(stage.deadLetters)).toBe(0);
+    expect(await worker.stop()).toBe(0);
   }
 
-  it('is acknowledged only after the broker has confirmed its result', async () => {
-    const results = scene().willDelete(`${scene().queue}.results`);
-    const client = await scene().client();
-    // A full queue refuses the results until there is room.
-    const full = { 'x-max-length': 1, 'x-overflow': 'reject-publish' };
-    await client.channel.assertQueue(results, { durable: true, arguments: full });
-    await client.send(results, 'in the way');
-    const worker = scene().worker({ RESULTS_QUEUE: results, TOPOLOGY: 'none' });
-    await client.channel.assertQueue(scene().queue, { durable: true });
-    await client.channel.assertQueue(scene().deadLetterQueue, { durable: true });
-    await worker.consuming();
-    for (const id of ['a', 'b', 'c'])
-      await client.send(scene().queue, { id, data: images[0] }, { replyTo: undefined });
-    await worker.log(({ inHand }) => inHand === 3);
-    // Not settled: had they been, they would be gone with this worker.
-    await worker.stop('SIGKILL');
-    expect(await client.depth(scene().queue)).toBe(3);
-
-    const successor = await scene().consumingWorker({ RESULTS_QUEUE: results, TOPOLOGY: 'none' });
-    await successor.log(({ inHand }) => inHand === 3);
-    expect((await client.take(results)).content.toString()).toBe('in the way');
-    const ids = [];
-    while (ids.length < 3) ids.push(JSON.parse((await client.take(results)).content.toString()).id);
-    expect(ids.toSorted()).toEqual(['a', 'b', 'c']);
-    await expectAllSettled(successor, client);
+  it('costs no message when the network cuts it under load', async () => {
+    const proxy = await TcpProxy.open();
+    stage.atEnd(() => proxy.refuse());
+    const worker = await stage.worker({ ...SLOW, RABBITMQ_URL: proxy.url() });
+    await expectNothingLost(worker, () => proxy.cut());
   });
 
-  it('is answered once and only once when SIGTERM comes under load, and another worker goes on', async () => {
-    const client = await scene().client();
-    const worker = await scene().consumingWorker();
-    await publishAll(client);
-    await client.received(200);
-    expect(await worker.stop('SIGTERM')).toBe(0);
-    const successor = await scene().consumingWorker();
-    expect(await everyAnswer(client)).toEqual({ duplicates: 0 });
-    await expectAllSettled(successor, client);
-  });
-
-  it('is answered when its worker is killed under load, perhaps twice, with the same message_id', async () => {
-    const client = await scene().client();
-    const worker = await scene().consumingWorker();
-    await publishAll(client);
-    await client.received(200);
-    await worker.stop('SIGKILL');
-    const successor = await scene().consumingWorker();
-    await everyAnswer(client);
-    await expectAllSettled(successor, client);
-  });
-
-  it('is answered when the network cuts all connections under load, again and again', async () => {
-    const client = await scene().client();
-    const proxy = await openProxy();
-    const worker = await scene().consumingWorker({ RABBITMQ_URL: proxy.url });
-    await publishAll(client);
-    for (const answered of [200, 800, 1600]) {
-      await client.received(answered);
-      proxy.cut();
-    }
-    await everyAnswer(client);
-    await expectAllSettled(worker, client);
+  it('costs no message when the broker is away for a while', async () => {
+    const proxy = await TcpProxy.open();
+    stage.atEnd(() => proxy.refuse());
+    const worker = await stage.worker({ ...SLOW, RABBITMQ_URL: proxy.url() });
+    let waits = 0;
+    await expectNothingLost(worker, async () => {
+      await proxy.refuse();
+      waits++;
+      await worker.log(nth(waits, ({ msg }) => msg.startsWith('consume: waiting for RabbitMQ')));
+      await proxy.admit();
+    });
   });
 
   if (canControlBroker)
-    it('is answered when the broker closes the connections under load', async () => {
-      const client = await scene().client();
-      const worker = await scene().consumingWorker();
-      await publishAll(client, 500);
-      let isClosed = false;
-      const closed = closeConnectionsOf(worker.pid).then(() => (isClosed = true));
-      let sent = 500;
-      // Load until the broker has done so, which takes its command-line tool a second.
-      while (!isClosed) {
-        await client.received(sent - 200);
-        await client.send(scene().queue, { id: `${sent}`, data: images[0] }, { messageId: `m${sent}` });
-        sent++;
-      }
-      await closed;
-      await everyAnswer(client, sent);
-      expect(worker.logs.filter(({ msg }) => msg.includes('connection lost')).length).toBeGreaterThanOrEqual(
-        2,
-      );
-      await expectAllSettled(worker, client);
+    it('costs no message when the broker closes it under load', async () => {
+      const worker = await stage.worker(SLOW);
+      await expectNothingLost(worker, () => closeConnectionsOf(worker.pid));
     });
 
-  it('goes back to the queue when it takes longer than the drain may', async () => {
-    const client = await scene().client();
-    const worker = await scene().consumingWorker({
-      PREPROCESS_IO_DELAY_MS: '600000',
-      DRAIN_TIMEOUT_MS: '100',
+  if (canControlBroker)
+    it('costs no message when only answers can no longer be sent', async () => {
+      const worker = await stage.worker(SLOW);
+      const sending = sendAll(MESSAGES);
+      await client.replies.received(100);
+      await closeConnectionsOf(worker.pid, 'publish');
+      await worker.log(nth(2, ({ msg }) => msg.startsWith('publish: connected')));
+      await client.replies.received(MESSAGES / 2);
+      await closeConnectionsOf(worker.pid, 'publish');
+      await sending;
+      expectSameAnswers(await client.replies.answersTo(MESSAGES));
+      await untilInHand(worker, 0);
+      expect(await worker.stop()).toBe(0);
+      expect(await client.depth(stage.queue)).toBe(0);
     });
-    await publishAll(client, 20);
-    await worker.log(({ inHand }) => inHand === 20);
-    expect(await worker.stop()).toBe(0);
-    expect(await client.depth(scene().queue)).toBe(20);
+
+  if (canControlBroker)
+    it('costs no message when only requests can no longer come', async () => {
+      const worker = await stage.worker(SLOW);
+      const sending = sendAll(MESSAGES);
+      await client.replies.received(100);
+      await closeConnectionsOf(worker.pid, 'consume');
+      await sending;
+      expectSameAnswers(await client.replies.answersTo(MESSAGES));
+      await untilInHand(worker, 0);
+      expect(await worker.stop()).toBe(0);
+      expect(await client.depth(stage.queue)).toBe(0);
+    });
+});
+
+describe('the end of a worker', () => {
+  it('by SIGTERM under load leaves no message half-way: another worker answers the rest, each once', async () => {
+    await declareByWorker();
+    await sendAll(MESSAGES);
+    const first = await stage.worker(SLOW);
+    await client.replies.received(100);
+    expect(await first.stop('SIGTERM')).toBe(0);
+    expect(first.errors).toBe('');
+    const byFirst = client.replies.letters.length;
+    expect(byFirst).toBeLessThan(MESSAGES);
+
+    const second = await stage.worker(SLOW);
+    await client.replies.answersTo(MESSAGES);
+    await untilInHand(second, 0);
+    expect(await second.stop()).toBe(0);
+    expect(client.replies.letters).toHaveLength(MESSAGES);
+    expect(await client.depth(stage.queue)).toBe(0);
+    expect(await client.depth(stage.deadLetters)).toBe(0);
   });
 
-  it('finds a worker again after its queue was deleted', async () => {
-    const client = await scene().client();
-    const worker = await scene().consumingWorker();
-    const consumptions = () => worker.logs.filter(({ msg }) => msg.startsWith('consuming from')).length;
-    await client.channel.deleteQueue(scene().queue);
-    await worker.log(() => consumptions() === 2);
-    expect(await client.ask(scene().queue, { id: 'after', data: images[0] })).toMatchObject({
-      body: { id: 'after' },
+  it.each(['quorum', 'classic'])(
+    'by SIGTERM under load gives nothing back to a %s queue that it has taken',
+    async (type) => {
+      await declareByWorker({ QUEUE_TYPE: type });
+      await sendAll(MESSAGES);
+      const worker = await stage.worker({ ...SLOW, QUEUE_TYPE: type });
+      await client.replies.received(100);
+      expect(await worker.stop('SIGTERM')).toBe(0);
+      const rest = await client.collect(stage.queue);
+      const all = await eventually(
+        () => Promise.resolve([...client.replies.letters, ...rest.letters]),
+        (letters) => letters.length >= MESSAGES,
+      );
+      expect(new Set(all.map(({ properties }) => String(properties.correlationId))).size).toBe(MESSAGES);
+      expect(all).toHaveLength(MESSAGES);
+      // A quorum queue may have meant messages for the worker when its cancel came: those were never sent, and
+      // count as delivered once nevertheless.
+      const returns = rest.letters.map(({ isRedelivered, headers }) =>
+        type === 'quorum' ? Number(headers['x-delivery-count'] ?? 0) : Number(isRedelivered),
+      );
+      expect(Math.max(...returns)).toBeLessThanOrEqual(type === 'quorum' ? 1 : 0);
+    },
+  );
+
+  it('by SIGKILL under load loses nothing; what is answered twice has the same answer twice', async () => {
+    await declareByWorker();
+    await sendAll(MESSAGES);
+    const first = await stage.worker(SLOW);
+    await client.replies.received(100);
+    expect(await first.stop('SIGKILL')).toBeNull();
+    const second = await stage.worker(SLOW);
+    expectSameAnswers(await client.replies.answersTo(MESSAGES));
+    await untilInHand(second, 0);
+    expect(await second.stop()).toBe(0);
+    expect(await client.depth(stage.queue)).toBe(0);
+    expect(await client.depth(stage.deadLetters)).toBe(0);
+  });
+
+  it('waits for no message longer than DRAIN_TIMEOUT_MS: those are back in the queue', async () => {
+    const worker = await stage.worker({ PREPROCESS_IO_DELAY_MS: '600000', DRAIN_TIMEOUT_MS: '300' });
+    await sendAll(20);
+    await untilInHand(worker, 20);
+    expect(await worker.stop()).toBe(0);
+    expect(worker.logs.map(({ msg }) => msg)).toContainEqual(
+      expect.stringMatching(/^20 messages .*DRAIN_TIMEOUT_MS/),
+    );
+    await eventually(
+      () => client.depth(stage.queue),
+      (depth) => depth === 20,
+    );
+    expect(client.replies.letters).toEqual([]);
+    await stage.worker();
+    await client.replies.answersTo(20);
+  });
+
+  it('comes at once when nothing is in hand', async () => {
+    const worker = await stage.worker({ DRAIN_TIMEOUT_MS: '3600000' });
+    await client.ask(stage.queue, { data: images[0] });
+    expect(await worker.stop()).toBe(0);
+  });
+
+  it('comes also when the broker is away', async () => {
+    const proxy = await TcpProxy.open();
+    stage.atEnd(() => proxy.refuse());
+    const worker = await stage.worker({
+      RABBITMQ_URL: proxy.url(),
+      PREPROCESS_IO_DELAY_MS: '600000',
+      DRAIN_TIMEOUT_MS: '300',
     });
+    await sendAll(5);
+    await untilInHand(worker, 5);
+    await proxy.refuse();
+    await worker.log(({ msg }) => msg.startsWith('consume: connection lost'));
+    expect(await worker.stop()).toBe(0);
+    await eventually(
+      () => client.depth(stage.queue),
+      (depth) => depth === 5,
+    );
+  });
+
+  it('comes by SIGINT as by SIGTERM', async () => {
+    const worker = await stage.worker();
+    expect(await worker.stop('SIGINT')).toBe(0);
   });
 });
+
+describe('the request queue', () => {
+  it('is declared anew when it is deleted, and consumed again', async () => {
+    const worker = await stage.worker();
+    await client.ask(stage.queue, { data: images[0] });
+    await client.channel.deleteQueue(stage.queue);
+    await worker.log(nth(2, ({ msg }) => msg.startsWith('consuming from')));
+    const { properties } = await client.ask(stage.queue, { data: images[0] });
+    expect(properties.type).toBe('inference.result');
+    expect(await worker.stop()).toBe(0);
+  });
+
+  it('is shared by workers: each message is answered once', async () => {
+    const workers = [await stage.worker(SLOW), await stage.worker(SLOW)];
+    await sendAll(MESSAGES);
+    await client.replies.answersTo(MESSAGES);
+    for (const worker of workers) await untilInHand(worker, 0);
+    for (const worker of workers) expect(await worker.stop()).toBe(0);
+    expect(client.replies.letters).toHaveLength(MESSAGES);
+    for (const { logs } of workers)
+      expect(logs.reduce((sum, { answered }) => sum + Number(answered ?? 0), 0)).toBeGreaterThan(0);
+  });
+});
+
+/** The queues as a worker declares them, with no worker left. */
+async function declareByWorker(env: Readonly<Record<string, string>> = {}): Promise<void> {
+  const worker = await stage.worker(env);
+  expect(await worker.stop()).toBe(0);
+}
+
+/** Message `i` carries image `i` and has its number as correlation id and message id. */
+async function sendAll(count: number, replyTo = client.replyQueue): Promise<void> {
+  await Promise.all(
+    Array.from({ length: count }, (_, index) =>
+      client.send(
+        stage.queue,
+        { data: images[index % images.length] },
+        { correlationId: String(index), messageId: `m${index}`, replyTo },
+      ),
+    ),
+  );
+}
+
+/** One answer, and only one, to each request: others are copies of it. */
+function expectSameAnswers(answers: ReadonlyMap<string, readonly Letter[]>): void {
+  for (const [first, ...copies] of answers.values()) {
+    expect(first?.properties.type).toBe('inference.result');
+    for (const copy of copies) {
+      expect(copy.properties.messageId).toBe(first?.properties.messageId);
+      expect(copy.body).toEqual(first?.body);
+    }
+  }
+  const ids = [...answers.values()].map(([first]) => String(first?.properties.messageId));
+  expect(new Set(ids).size).toBe(answers.size);
+}

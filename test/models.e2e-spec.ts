@@ -1,84 +1,218 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { PROJECT_FOLDER } from '../src/cli/test-set.js';
-import { BrokerClient } from './support/broker-client.js';
-import { Scene } from './support/scene.js';
+import { type WorkerProcess } from '../src/cli/worker-process.js';
+import { type BrokerClient } from './support/broker-client.js';
+import { Stage } from './support/stage.js';
+
+const ECHOED: readonly (readonly [name: string, datatype: string, data: readonly unknown[]])[] = [
+  ['bool', 'BOOL', [true, false]],
+  ['uint8', 'UINT8', [0, 255]],
+  ['uint16', 'UINT16', [0, 65_535]],
+  ['uint32', 'UINT32', [0, 4_294_967_295]],
+  ['uint64', 'UINT64', [0, 9_007_199_254_740_991]],
+  ['int8', 'INT8', [-128, 127]],
+  ['int16', 'INT16', [-32_768, 32_767]],
+  ['int32', 'INT32', [-2_147_483_648, 2_147_483_647]],
+  ['int64', 'INT64', [-9_007_199_254_740_991, 9_007_199_254_740_991]],
+  ['fp32', 'FP32', [-0.5, Math.fround(3e38)]],
+  ['fp64', 'FP64', [0.1, -1.7e308]],
+  ['bytes', 'BYTES', ['', 'naïve "text" 🐇\n']],
+];
 
 describe('models with no model.json', () => {
-  const scene = new Scene();
+  const stage = new Stage();
+  let worker: WorkerProcess;
   let client: BrokerClient;
 
   beforeAll(async () => {
-    await scene.consumingWorker({ MODELS_DIR: join(PROJECT_FOLDER, 'test/support/models') });
-    client = await scene.client();
+    worker = await stage.worker({ MODELS_DIR: 'test/support/models' });
+    client = await stage.client();
   });
 
-  afterAll(() => scene.end());
+  afterAll(() => stage.clear());
 
-  const ask = async (model: string, request: object) =>
-    (await client.ask(scene.queue, { model, ...request })).body;
-  const dataOf = (body: unknown) =>
-    (body as { outputs: { data: unknown }[] }).outputs.map(({ data }) => data);
-
-  it('answer 64-bit integers, exactly', async () => {
-    expect(dataOf(await ask('lookup', { data: [7] }))).toEqual([[49]]);
+  it('are all served, each as its file says', () => {
+    const lines = worker.logs.filter(({ context }) => context === 'Models').map(({ msg }) => msg);
+    for (const model of ['echo', 'fixed', 'lookup', 'mean', 'pair', 'versioned'])
+      expect(lines).toContainEqual(expect.stringContaining(`${model} (version`));
   });
 
-  it('take several inputs in any order and give the outputs asked for', async () => {
-    const inputs = [
-      { name: 'b', shape: [2, 2], datatype: 'FP64', data: [1, 5, 3, 7] },
-      { name: 'a', shape: [2, 2], datatype: 'FP64', data: [2, 4, 4, 6] },
-    ];
-    expect(dataOf(await ask('arithmetic', { inputs }))).toEqual([
-      [3, 9, 7, 13],
-      [true, false, true, false],
-    ]);
-    expect(dataOf(await ask('arithmetic', { inputs, outputs: [{ name: 'greater' }] }))).toHaveLength(1);
-  });
-
-  it('run alone without a batch dimension, and take strings', async () => {
-    expect(dataOf(await ask('echo', { data: ['grüße', '"quoted"'] }))).toEqual([['grüße', '"quoted"']]);
-  });
-
-  it('batch rows of one length only, so that rows of every length get their own total', async () => {
-    const before = client.answers.length;
-    const lengths = Array.from({ length: 200 }, (_, index) => 1 + (index % 7));
-    lengths.forEach((length, index) => {
-      const data = Array.from({ length }, () => index);
-      void client.send(scene.queue, { id: `${index}`, model: 'total', data });
-    });
-    for (const { body } of (await client.received(before + 200)).slice(before)) {
-      const index = Number(body['id']);
-      expect(dataOf(body)).toEqual([[index * (lengths[index] as number)]]);
-    }
-  });
-
-  it('fail on one row alone: its batch-mates get their own results', async () => {
-    const before = client.answers.length;
-    const indices = Array.from({ length: 300 }, (_, at) => (at % 50 === 13 ? 99 : at % 10));
-    indices.forEach(
-      (index, at) => void client.send(scene.queue, { id: `${at}`, model: 'lookup', data: [index] }),
+  it('take and give every datatype', async () => {
+    const inputs = ECHOED.map(([name, datatype, data]) => ({ name, shape: [1, 2], datatype, data }));
+    const { body } = await client.ask(stage.queue, { model: 'echo', inputs });
+    expect(body['outputs']).toEqual(
+      ECHOED.map(([name, datatype, data]) => ({
+        name: `${name}_out`,
+        shape: [1, 2],
+        datatype,
+        data,
+      })),
     );
-    for (const { body } of (await client.received(before + 300)).slice(before)) {
-      const index = indices[Number(body['id'])] as number;
-      if (index === 99) expect(body).toMatchObject({ code: 'INFERENCE_FAILED' });
-      else expect(dataOf(body)).toEqual([[index ** 2]]);
-    }
-    // Each goes to the dead letters after its error answer.
-    for (let letters = 0; letters < 6; letters++) {
-      const dead = await client.take(scene.deadLetterQueue);
-      expect(dead.properties.headers).toMatchObject({
-        'x-error-code': 'INFERENCE_FAILED',
-        'x-model': 'lookup',
-      });
-    }
   });
 
-  it('must be named where there are several', async () => {
-    expect(await ask('', { data: [1] })).toMatchObject({ code: 'UNKNOWN_MODEL' });
-    const byHeader = await client.ask(scene.queue, { data: [3] }, { headers: { 'x-model': 'lookup' } });
-    expect(dataOf(byHeader.body)).toEqual([[9]]);
-    const byType = await client.ask(scene.queue, { data: [4] }, { type: 'lookup' });
-    expect(dataOf(byType.body)).toEqual([[16]]);
+  it('keep the rows of every datatype apart when requests share batches', async () => {
+    const request = (index: number) =>
+      ECHOED.map(([name, datatype]) => ({
+        name,
+        shape: [1, 2],
+        datatype,
+        data: datatype === 'BYTES' ? [`a${index}`, `b${index}`] : wholeNumbers(datatype, index),
+      }));
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, index) =>
+        client.ask(stage.queue, { model: 'echo', inputs: request(index) }),
+      ),
+    );
+    for (const [index, { body }] of answers.entries())
+      expect((body['outputs'] as { data: unknown }[]).map(({ data }) => data)).toEqual(
+        request(index).map(({ data }) => data),
+      );
+  });
+
+  it('take 64-bit integers beyond 2^53 as strings and give all their digits', async () => {
+    const echoed = Object.fromEntries(ECHOED.map(([name, , data]) => [name, data]));
+    echoed['int64'] = ['-9223372036854775808', '9223372036854775807'];
+    const inputs = ECHOED.map(([name, datatype]) => ({ name, shape: [1, 2], datatype, data: echoed[name] }));
+    const { content } = await client.ask(stage.queue, { model: 'echo', inputs });
+    expect(content.toString()).toContain('-9223372036854775808');
+    expect(content.toString()).toContain('9223372036854775807');
+  });
+
+  it('may have two inputs and two outputs', async () => {
+    const { body } = await client.ask(stage.queue, {
+      model: 'pair',
+      inputs: [
+        // In another order than the model's.
+        { name: 'right', shape: [2, 2], datatype: 'FP32', data: [1, 1, 1, 1] },
+        { name: 'left', shape: [2, 2], datatype: 'FP32', data: [0, 1, 2, 3] },
+      ],
+    });
+    expect(body['outputs']).toEqual([
+      { name: 'difference', shape: [2, 2], datatype: 'FP32', data: [-1, 0, 1, 2] },
+      { name: 'is_greater', shape: [2, 2], datatype: 'BOOL', data: [false, false, true, true] },
+    ]);
+  });
+
+  it('give only the outputs that are asked for', async () => {
+    const tensor = { shape: [1, 2], datatype: 'FP32', data: [1, 2] };
+    const { body } = await client.ask(stage.queue, {
+      model: 'pair',
+      inputs: [
+        { name: 'left', ...tensor },
+        { name: 'right', ...tensor },
+      ],
+      outputs: [{ name: 'is_greater' }],
+    });
+    expect(body['outputs']).toEqual([
+      { name: 'is_greater', shape: [1, 2], datatype: 'BOOL', data: [false, false] },
+    ]);
+  });
+
+  it('refuse inputs that differ in their number of rows', async () => {
+    const { body } = await client.ask(stage.queue, {
+      model: 'pair',
+      inputs: [
+        { name: 'left', shape: [1, 2], datatype: 'FP32', data: [1, 2] },
+        { name: 'right', shape: [2, 2], datatype: 'FP32', data: [1, 2, 3, 4] },
+      ],
+    });
+    expect(body['code']).toBe('SHAPE_MISMATCH');
+  });
+
+  it('may have no batch dimension', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, index) =>
+        client.ask(stage.queue, {
+          model: 'fixed',
+          inputs: [{ name: 'matrix', shape: [2, 3], datatype: 'FP32', data: [index, 1, 1, index, 2, 2] }],
+        }),
+      ),
+    );
+    expect(answers.map(({ body }) => body['outputs'])).toEqual(
+      answers.map((_, index) => [
+        { name: 'sums', shape: [2], datatype: 'FP32', data: [index + 2, index + 4] },
+      ]),
+    );
+  });
+
+  it.each([
+    ['flat', [1, 2, 3, 4, 5, 6]],
+    [
+      'nested',
+      [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+    ],
+  ])('take %s shorthand data for a row of two dimensions', async (_, data) => {
+    const { body } = await client.ask(stage.queue, { model: 'fixed', data });
+    expect(body['outputs']).toEqual([{ name: 'sums', shape: [2], datatype: 'FP32', data: [6, 15] }]);
+  });
+
+  it('may take rows of any length, each answered by itself', async () => {
+    const lengths = Array.from({ length: 100 }, (_, index) => (index % 9) + 1);
+    const answers = await Promise.all(
+      lengths.map((length) =>
+        client.ask(stage.queue, { model: 'mean', data: Array.from({ length }, (_, at) => at * 2) }),
+      ),
+    );
+    expect(answers.map(({ body }) => body['outputs'])).toEqual(
+      lengths.map((length) => [{ name: 'mean', shape: [1, 1], datatype: 'FP32', data: [length - 1] }]),
+    );
+  });
+
+  it('are served in their highest version, by number', async () => {
+    const { body } = await client.ask(stage.queue, { model: 'versioned', data: [0.5] });
+    expect(body).toMatchObject({ model_version: '10', outputs: [{ data: [10.5] }] });
+  });
+
+  it('do not get in each other’s way', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, index) =>
+        index % 2 === 0
+          ? client.ask(stage.queue, { model: 'lookup', data: [(index / 2) % 10] })
+          : client.ask(stage.queue, { model: 'versioned', data: [index] }),
+      ),
+    );
+    expect(answers.map(({ body }) => (body['outputs'] as { data: number[] }[])[0]?.data[0])).toEqual(
+      answers.map((_, index) => (index % 2 === 0 ? ((index / 2) % 10) ** 2 : index + 10)),
+    );
   });
 });
+
+describe('a row that the runtime fails on', () => {
+  const stage = new Stage();
+  let client: BrokerClient;
+
+  beforeAll(async () => {
+    await stage.worker({ MODELS_DIR: 'test/support/models', DEFAULT_MODEL: 'lookup', RETRY_DELAYS_MS: '20' });
+    client = await stage.client();
+  });
+
+  afterAll(() => stage.clear());
+
+  it('gets an error of its own; its batch-mates get their results', async () => {
+    const indices = Array.from({ length: 300 }, (_, index) => (index % 20 === 7 ? 10 + index : index % 10));
+    const answers = await Promise.all(indices.map((index) => client.ask(stage.queue, { data: [index] })));
+    const seen = answers.map(
+      ({ body }) => body['code'] ?? (body['outputs'] as { data: number[] }[])[0]?.data[0],
+    );
+    expect(seen).toEqual(indices.map((index) => (index < 10 ? index ** 2 : 'INFERENCE_FAILED')));
+    const dead = await client.collect(stage.deadLetters);
+    await dead.received(15);
+  });
+
+  it('fails its own request only, also within a request of several rows', async () => {
+    const ask = (data: number[]) =>
+      client.ask(stage.queue, {
+        inputs: [{ name: 'index', shape: [data.length, 1], datatype: 'INT64', data }],
+      });
+    const [bad, good] = await Promise.all([ask([1, 99, 2]), ask([3, 4])]);
+    expect(bad.body['code']).toBe('INFERENCE_FAILED');
+    expect(good.body['outputs']).toMatchObject([{ shape: [2, 1], data: [9, 16] }]);
+  });
+});
+
+/** Two values of a datatype that tell a request from its neighbours, as far as the datatype allows. */
+function wholeNumbers(datatype: string, index: number): unknown[] {
+  return datatype === 'BOOL' ? [index % 2 === 0, index % 3 === 0] : [index, 100 - index];
+}

@@ -8,12 +8,14 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { connect } from 'amqplib';
+import { maskCredentials } from '../config/settings.js';
 
 const run = promisify(execFile);
 
 /** The image of docker-compose.yml. */
 const BROKER_IMAGE = 'rabbitmq:4-management-alpine';
 const START_TIMEOUT_MS = 60_000;
+const GIVEN_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 15_000;
 const POLL_MS = 200;
 
@@ -40,9 +42,9 @@ export interface Broker {
  * @throws Error that lists these ways
  */
 export async function findBroker(say: (line: string) => void, signal?: AbortSignal): Promise<Broker> {
-  const url = process.env['RABBITMQ_URL'];
-  if (url) return { url, description: 'the one at RABBITMQ_URL', stop: async () => {} };
-  const container = await startContainer(say);
+  const [url] = process.env['RABBITMQ_URL']?.split(',') ?? [];
+  if (url) return givenBroker(url, signal);
+  const container = await startContainer(say, signal);
   if (container) return container;
   if (!(await findServer())) await installServer(say, signal);
   const server = await findServer();
@@ -53,7 +55,21 @@ export async function findBroker(say: (line: string) => void, signal?: AbortSign
   );
 }
 
-async function startContainer(say: (line: string) => void): Promise<Broker | undefined> {
+async function givenBroker(url: string, signal?: AbortSignal): Promise<Broker> {
+  try {
+    const version = await serverVersion(url, GIVEN_TIMEOUT_MS, signal);
+    return { url, description: `RabbitMQ ${version} at RABBITMQ_URL`, stop: async () => {} };
+  } catch (error) {
+    throw new Error(`no RabbitMQ answers at RABBITMQ_URL, ${maskCredentials(url)} (${firstLine(error)})`, {
+      cause: error,
+    });
+  }
+}
+
+async function startContainer(
+  say: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<Broker | undefined> {
   // Its reaper would be a second image to get; what is started here is stopped here.
   process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true';
   try {
@@ -66,16 +82,21 @@ async function startContainer(say: (line: string) => void): Promise<Broker | und
     say(`starting ${BROKER_IMAGE} in Docker`);
     const container = await new RabbitMQContainer(BROKER_IMAGE).start();
     const url = container.getAmqpUrl().replace('amqp://', 'amqp://guest:guest@');
-    const version = await serverVersion(url, () => false);
+    const stop = async () => {
+      await container.stop();
+    };
+    const version = await serverVersion(url, START_TIMEOUT_MS, signal).catch(async (error: unknown) => {
+      await stop();
+      throw error;
+    });
     return {
       url,
       description: `RabbitMQ ${version} in Docker (${BROKER_IMAGE})`,
       control: { file: 'docker', args: ['exec', container.getId(), 'rabbitmqctl', '--quiet'], env: {} },
-      stop: async () => {
-        await container.stop();
-      },
+      stop,
     };
   } catch (error) {
+    signal?.throwIfAborted();
     say(`Docker answers, but ${BROKER_IMAGE} does not start (${firstLine(error)})`);
     return undefined;
   }
@@ -157,7 +178,7 @@ async function startPrivateServer(
   const control = { file: existsSync(behind) ? behind : 'rabbitmqctl', args: ['--quiet'], env: nodeEnv };
   const url = `amqp://guest:guest@127.0.0.1:${port}`;
   try {
-    const version = await serverVersion(url, () => child.exitCode !== null, signal);
+    const version = await serverVersion(url, START_TIMEOUT_MS, signal, () => child.exitCode !== null);
     return {
       url,
       description: `RabbitMQ ${version}, a private rabbitmq-server on port ${port}`,
@@ -175,8 +196,13 @@ async function startPrivateServer(
 }
 
 /** Waits until the broker takes connections. */
-async function serverVersion(url: string, hasExited: () => boolean, signal?: AbortSignal): Promise<string> {
-  const deadline = performance.now() + START_TIMEOUT_MS;
+async function serverVersion(
+  url: string,
+  timeoutMs: number,
+  signal?: AbortSignal,
+  hasExited: () => boolean = () => false,
+): Promise<string> {
+  const deadline = performance.now() + timeoutMs;
   for (;;) {
     signal?.throwIfAborted();
     if (hasExited()) throw new Error('it ended at once');
@@ -209,5 +235,10 @@ function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
 }
 
 function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+  return (
+    (error instanceof Error
+      ? error.message || (error as NodeJS.ErrnoException).code || error.name
+      : String(error)
+    ).split('\n')[0] ?? ''
+  );
 }

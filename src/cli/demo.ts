@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { connect } from 'amqplib';
 import { maskCredentials } from '../config/settings.js';
 import { Broker, findBroker } from './broker.js';
-import { LoadReport, runLoad } from './load-run.js';
+import { runLoad } from './load-run.js';
+import { positiveInteger } from './options.js';
 import { startProgress } from './progress.js';
-import { printComparison } from './report.js';
+import { DemoRun, printComparison } from './report.js';
 import { readTestSet } from './test-set.js';
 import { LogLine, WorkerProcess } from './worker-process.js';
 
@@ -18,25 +19,20 @@ interface DemoArguments {
   inFlight: number;
 }
 
-/** A measured run, with the worker's own word on its batches. */
-export interface DemoRun extends LoadReport {
-  readonly meanBatch: number;
-}
-
 const options = new Command('npm run demo --')
   .description(
     'The main job on a fresh machine: finds or starts a RabbitMQ, starts the worker, sends the held-out images of the ' +
       'digits model through the queue, one at a time and then all at once, and checks every answer.',
   )
-  .option('--rounds <count>', 'how often all images are sent at once', positive, 60)
-  .option('--in-flight <count>', 'most messages sent and not yet answered', positive, 2000)
+  .option('--rounds <count>', 'how often all images are sent at once', positiveInteger, 60)
+  .option('--in-flight <count>', 'most messages sent and not yet answered', positiveInteger, 2000)
   .addHelpText('after', '\nThe broker: RABBITMQ_URL, else Docker, else a private rabbitmq-server.')
   .showHelpAfterError()
   .parse()
   .opts<DemoArguments>();
 
 const interrupt = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupt.abort());
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupt.abort());
 /** What to undo, last first. */
 const cleanups: (() => Promise<unknown>)[] = [];
 
@@ -80,11 +76,15 @@ async function measure(
   };
   cleanups.push(undo);
   await Promise.race([worker.consuming(), aborted()]);
+  const died = worker.ended().then((code) => {
+    throw new Error(`the worker ended with exit code ${code}: ${worker.errors}`);
+  });
+  died.catch(() => {}); // it ends in any case, after the run
   const model = await worker.log(({ context }) => context === 'Models');
   console.log(`  worker  ${name}: ${model.msg}`);
 
   const progress = startProgress(name.padEnd(13), messages);
-  const report = await runLoad(
+  const run = runLoad(
     {
       url: broker.url,
       queue,
@@ -96,7 +96,8 @@ async function measure(
     },
     readTestSet(),
     interrupt.signal,
-  ).finally(() => progress.stop());
+  );
+  const report = await Promise.race([run, died]).finally(() => progress.stop());
   cleanups.splice(cleanups.indexOf(undo), 1);
   await undo();
   return { ...report, meanBatch: meanBatch(worker.logs) };
@@ -120,11 +121,4 @@ function aborted(): Promise<never> {
     if (signal.aborted) reject(new Error('interrupted'));
     signal.addEventListener('abort', () => reject(new Error('interrupted')));
   });
-}
-
-function positive(value: string): number {
-  const number = Number(value);
-  if (!Number.isInteger(number) || number < 1)
-    throw new InvalidArgumentError('It takes a whole number above 0.');
-  return number;
 }

@@ -109,7 +109,7 @@ class LoadRun {
     const startedAt = performance.now();
     this.lastAnswerAt = startedAt;
     for (let index = 0; index < messages; index++) {
-      await this.turnToSend(index, startedAt);
+      if (!(await this.turnToSend(index, startedAt))) break;
       this.send(index, replyTo);
     }
     await this.channel.waitForConfirms();
@@ -134,8 +134,12 @@ class LoadRun {
     return queue;
   }
 
-  /** Waits for the message's moment (`rate`), for room (`inFlight`), or for the socket. */
-  private async turnToSend(index: number, startedAt: number): Promise<void> {
+  /**
+   * Waits for the message's moment (`rate`), for room (`inFlight`), or for the socket.
+   *
+   * @returns false when there is no room because answers stay away
+   */
+  private async turnToSend(index: number, startedAt: number): Promise<boolean> {
     const { rate, inFlight = Infinity } = this.options;
     let dueAt = performance.now();
     if (rate) {
@@ -145,10 +149,11 @@ class LoadRun {
     }
     // Once full, waits until a tenth of the room is free: bursts cost broker and client less than single messages.
     if (index - this.answered >= inFlight)
-      while (index - this.answered > inFlight * 0.9) if (!(await this.nextAnswer())) break;
+      while (index - this.answered > inFlight * 0.9) if (!(await this.nextAnswer())) return false;
     // Answers are read between the writes.
     if (index % 100 === 99) await new Promise((resolve) => setImmediate(resolve));
     this.sentAt[index] = rate ? dueAt : performance.now();
+    return true;
   }
 
   private send(index: number, replyTo: string | undefined): void {

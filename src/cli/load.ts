@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { maskCredentials } from '../config/settings.js';
 import { LoadReport, runLoad } from './load-run.js';
+import { positiveInteger } from './options.js';
 import { startProgress } from './progress.js';
 import { readTestSet } from './test-set.js';
 
@@ -22,19 +23,26 @@ const command = new Command('npm run load --')
   .option('--url <url>', 'the broker', process.env['RABBITMQ_URL'] ?? 'amqp://guest:guest@localhost:5672')
   .option('--queue <name>', "the worker's request queue", process.env['REQUEST_QUEUE'] ?? 'inference')
   .option('--model <name>', "the model to ask for (the worker's default otherwise)")
-  .option('--num-messages <count>', 'messages to send', positive, 1000)
-  .option('--in-flight <count>', 'most messages sent and not yet answered (no limit otherwise)', positive)
+  .option('--num-messages <count>', 'messages to send', positiveInteger, 1000)
+  .option(
+    '--in-flight <count>',
+    'most messages sent and not yet answered (no limit otherwise)',
+    positiveInteger,
+  )
   .option('--rate <per-second>', 'send at a constant rate; latency counts from the intended moment', positive)
   .option('--no-wait', 'only send')
   .option('--patience <seconds>', 'give up when no answer comes for this long', positive, 30)
   .showHelpAfterError();
+
+const interrupt = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupt.abort());
 
 try {
   process.exitCode = await load(command.parse().opts<LoadArguments>());
 } catch (error) {
   const { code, message } = error as NodeJS.ErrnoException;
   process.stderr.write(`load: ${maskCredentials(message || code || 'failed')}\n`);
-  process.exitCode = 1;
+  process.exitCode = interrupt.signal.aborted ? 130 : 1;
 }
 
 async function load(options: LoadArguments): Promise<number> {
@@ -52,6 +60,7 @@ async function load(options: LoadArguments): Promise<number> {
       onProgress: (done) => progress.update(done),
     },
     readTestSet(),
+    interrupt.signal,
   ).finally(() => progress.stop());
   console.log(describe(report, wait));
   return wait && (report.answered < messages || Object.keys(report.errors).length > 0) ? 1 : 0;

@@ -16,6 +16,7 @@ function bar(label: string, total: number): Progress {
     barCompleteChar: '█',
     barIncompleteChar: '░',
     hideCursor: true,
+    gracefulExit: false, // its handler would keep Ctrl-C from ending the process
     stream: process.stderr,
   });
   single.start(total, 0);

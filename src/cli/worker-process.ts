@@ -24,7 +24,14 @@ export class WorkerProcess {
   constructor(env: Readonly<Record<string, string>>) {
     this.child = spawn(process.execPath, ['dist/main.js'], {
       cwd: PROJECT_FOLDER,
-      env: { ...process.env, HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', LOG_FORMAT: 'json', ...env },
+      env: {
+        ...process.env,
+        HTTP_HOST: '127.0.0.1',
+        HTTP_PORT: '0',
+        LOG_FORMAT: 'json',
+        LOG_LEVEL: 'info',
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true, // Ctrl-C is for the parent, which then stops the worker in order
     });

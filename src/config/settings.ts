@@ -130,6 +130,11 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   const settings = Object.fromEntries(values) as Settings;
   if (Boolean(settings.RABBITMQ_CERT_FILE) !== Boolean(settings.RABBITMQ_KEY_FILE))
     problems.push('RABBITMQ_CERT_FILE and RABBITMQ_KEY_FILE: a client certificate needs both');
+  const { REQUEST_QUEUE, RESULTS_QUEUE } = settings;
+  if (RESULTS_QUEUE && [REQUEST_QUEUE, `${REQUEST_QUEUE}.dead`].includes(RESULTS_QUEUE))
+    problems.push(
+      `RESULTS_QUEUE: ${JSON.stringify(RESULTS_QUEUE)} is taken: answers would become requests or dead letters`,
+    );
   if (problems.length > 0) throw new StartupError(problems.join('\n'), EXIT_CONFIG);
   return settings;
 }

@@ -101,7 +101,7 @@ describe('InferencePipeline', () => {
     const settings = readSettings({});
     const results = new ResultPublisher(settings, publisher as unknown as ConfirmedPublisher, new Activity());
     return new InferencePipeline(
-      { prefetch: 1000, concurrency },
+      { prefetch: 1000, concurrency, longestIoWaitMs: 0 },
       settings,
       preprocessor,
       inference as unknown as InferenceService,

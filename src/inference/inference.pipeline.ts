@@ -17,6 +17,8 @@ import { ServedModel } from './served-model.js';
 
 /** `mergeMap` searches its inner subscriptions at each end: 1 µs at 64, 12 at 2,000. */
 const LANE_WIDTH = 64;
+/** An id is the producer's, and may be as long as a body. */
+const MAX_LOGGED_ID = 100;
 const HAND_BACK_DELAY_MS = 5_000;
 
 interface Lane {
@@ -55,7 +57,7 @@ export class InferencePipeline {
     let model: ServedModel | undefined;
     try {
       content = await readContent(delivery.message, this.settings.MAX_MESSAGE_BYTES);
-      const request = decodeRequest(content, delivery.message);
+      const request = decodeRequest(content, delivery.message, delivery.receivedAt);
       model = this.inference.model(request.model);
       const rows = await this.prepare(request, model);
       const outputs = await this.inference.infer(model, rows, request.deadline);
@@ -85,7 +87,12 @@ export class InferencePipeline {
     try {
       if (dispositionOf(error, delivery) === 'drop') return;
       const identity = identify(content, delivery.message);
-      this.logger.warn({ code: error.code, id: identity.id, model, message: error.message });
+      this.logger.warn({
+        code: error.code,
+        id: identity.id?.slice(0, MAX_LOGGED_ID),
+        model,
+        message: error.message,
+      });
       await this.results.publishError(delivery, identity, error);
       await this.results.deadLetter(delivery, error, model);
       delivery.ack();

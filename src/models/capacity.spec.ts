@@ -38,7 +38,7 @@ function problemsOf(given: Given, ...configs: object[]): string[] {
 
 describe('planCapacity', () => {
   it('takes what is given', () => {
-    expect(plan({ CONCURRENCY: 100, PREFETCH: 200 })).toEqual({ concurrency: 100, prefetch: 200 });
+    expect(plan({ CONCURRENCY: 100, PREFETCH: 200 })).toMatchObject({ concurrency: 100, prefetch: 200 });
   });
 
   it('keeps more in hand the longer the slowest model waits for I/O', () => {
@@ -53,7 +53,7 @@ describe('planCapacity', () => {
   });
 
   it('never plans more than 2000 by itself', () => {
-    expect(plan({ PREPROCESS_IO_DELAY_MS: 600_000 })).toEqual({ concurrency: 2000, prefetch: 2000 });
+    expect(plan({ PREPROCESS_IO_DELAY_MS: 600_000 })).toMatchObject({ concurrency: 2000, prefetch: 2000 });
   });
 
   it('plans what fills the largest batch of any model', () => {
@@ -61,8 +61,8 @@ describe('planCapacity', () => {
   });
 
   it('fits what is auto to what is given', () => {
-    expect(plan({ CONCURRENCY: 5000 })).toEqual({ concurrency: 5000, prefetch: 5000 });
-    expect(plan({ PREFETCH: 100 })).toEqual({ concurrency: 100, prefetch: 100 });
+    expect(plan({ CONCURRENCY: 5000 })).toMatchObject({ concurrency: 5000, prefetch: 5000 });
+    expect(plan({ PREFETCH: 100 })).toMatchObject({ concurrency: 100, prefetch: 100 });
   });
 
   it('refuses a PREFETCH below CONCURRENCY', () => {

@@ -20,6 +20,8 @@ export abstract class Capacity {
   abstract readonly prefetch: number;
   /** Messages in the story at once: the bound of `mergeMap`. */
   abstract readonly concurrency: number;
+  /** Longest I/O wait of any model, in ms. */
+  abstract readonly longestIoWaitMs: number;
 }
 
 /**
@@ -33,7 +35,8 @@ export function planCapacity(settings: CapacitySettings, models: readonly ModelF
   const largestBatch = Math.max(
     ...models.map(({ config }) => config.batching.maxSize ?? settings.BATCH_MAX_SIZE),
   );
-  const wanted = Math.ceil(TARGET_MESSAGES_PER_MS * (Math.max(...ioDelays) + AFTER_IO_MS));
+  const longestIoWaitMs = Math.max(...ioDelays);
+  const wanted = Math.ceil(TARGET_MESSAGES_PER_MS * (longestIoWaitMs + AFTER_IO_MS));
   const automatic = Math.max(Math.min(wanted, MAX_AUTO_PREFETCH), largestBatch);
   const { CONCURRENCY, PREFETCH } = settings;
   const concurrency =
@@ -47,5 +50,5 @@ export function planCapacity(settings: CapacitySettings, models: readonly ModelF
       `CONCURRENCY: ${concurrency} never fills a batch of ${largestBatch}; raise it (and PREFETCH), or lower BATCH_MAX_SIZE or batching.maxSize in model.json`,
     );
   if (problems.length > 0) throw new StartupError(problems.join('\n'), EXIT_CONFIG);
-  return { prefetch, concurrency };
+  return { prefetch, concurrency, longestIoWaitMs };
 }

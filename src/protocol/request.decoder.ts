@@ -11,9 +11,14 @@ type JsonObject = Readonly<Record<string, unknown>>;
  * Decodes a body in any of the JSON wire forms; the form is told by its content.
  *
  * @param content the body, decompressed
+ * @param receivedAt when the message came in, on the clock of `performance.now()`
  * @throws InferenceError INVALID_JSON or INVALID_REQUEST
  */
-export function decodeRequest(content: Buffer, message: RequestMessage): InferenceRequest {
+export function decodeRequest(
+  content: Buffer,
+  message: RequestMessage,
+  receivedAt = performance.now(),
+): InferenceRequest {
   const { headers = {} } = message.properties;
   if (headers['inference-header-content-length'] !== undefined)
     throw invalid(
@@ -29,7 +34,7 @@ export function decodeRequest(content: Buffer, message: RequestMessage): Inferen
     model: modelName(body, message),
     input: readInput(body),
     outputs: readOutputs(body['outputs']),
-    deadline: readDeadline(message.properties, parameters?.['timeout']),
+    deadline: readDeadline(message.properties, parameters?.['timeout'], receivedAt),
     packet,
   };
 }
@@ -132,7 +137,11 @@ function readOutputs(outputs: unknown): string[] | undefined {
 /** A timestamp of whole seconds may lie up to this long before the moment that it stands for. */
 const TIMESTAMP_RESOLUTION_MS = 1000;
 
-function readDeadline(properties: RequestMessage['properties'], timeout: unknown): number | undefined {
+function readDeadline(
+  properties: RequestMessage['properties'],
+  timeout: unknown,
+  receivedAt: number,
+): number | undefined {
   const expiration = Number(properties.expiration ?? NaN);
   let remainingMs = Infinity;
   if (expiration >= 0) remainingMs = expiration - ageMs(properties.timestamp);
@@ -141,7 +150,7 @@ function readDeadline(properties: RequestMessage['properties'], timeout: unknown
       throw invalid('`parameters.timeout` must be a number of microseconds');
     if (timeout > 0) remainingMs = Math.min(remainingMs, timeout / 1000); // 0: none, as in Triton
   }
-  return remainingMs === Infinity ? undefined : performance.now() + remainingMs;
+  return remainingMs === Infinity ? undefined : receivedAt + remainingMs;
 }
 
 function ageMs(timestamp: unknown): number {

@@ -61,6 +61,7 @@ function shorthandRow(data: unknown, model: ModelSignature): Row {
 /** The dimensions that shorthand data has for a row of `shape`, flat or nested; undefined where it fits neither. */
 function shorthandDims(data: unknown, shape: TensorSpec['shape']): number[] | undefined {
   const nested = nestedDims(data, shape.length);
+  if (nested.includes(0)) return undefined;
   if (nested.length === shape.length && fits(nested, shape)) return nested;
   const fixed = shape.filter((dim) => typeof dim === 'number');
   const open = shape.length - fixed.length;

@@ -9,6 +9,8 @@ import { Backoff } from './backoff.js';
 /** A peer that is gone is noticed after two to three heartbeats. */
 const HEARTBEAT_S = 10;
 const CONNECT_TIMEOUT_MS = 10_000;
+const STABLE_AFTER_MS = 1_000;
+const CLOSE_TIMEOUT_MS = 2_000;
 /** At Node 20's 16 KiB, a batch of 64 answers would leave in many small writes instead of one. */
 const SOCKET_BUFFER_BYTES = 256 * 1024;
 
@@ -32,6 +34,7 @@ export function openBrokerConnection(settings: Settings, role: 'consume' | 'publ
   });
   const logger = new Logger('RabbitMQ');
   const backoff = new Backoff();
+  let connectedAt = performance.now();
   const delayNextAttempt = () => {
     // Read by the manager after it has emitted the event that calls this.
     manager.reconnectTimeInSeconds = backoff.next() / 1000;
@@ -39,7 +42,7 @@ export function openBrokerConnection(settings: Settings, role: 'consume' | 'publ
   };
   delayNextAttempt();
   manager.on('connect', ({ url }) => {
-    backoff.reset();
+    connectedAt = performance.now();
     const server = manager.connection?.connection.serverProperties;
     logger.log(`${role}: connected to ${server?.product} ${server?.version} at ${describeUrl(url)}`);
   });
@@ -51,12 +54,20 @@ export function openBrokerConnection(settings: Settings, role: 'consume' | 'publ
         `${role}: waiting for RabbitMQ at ${describeUrl(url)} (${reasonOf(err)}); next try in ${delay}`,
       );
   });
-  manager.on('disconnect', ({ err }) =>
-    logger.warn(`${role}: connection lost (${reasonOf(err)}); back in ${delayNextAttempt()}`),
-  );
+  manager.on('disconnect', ({ err }) => {
+    // One that did not last has failed as well.
+    if (performance.now() - connectedAt > STABLE_AFTER_MS) backoff.reset();
+    logger.warn(`${role}: connection lost (${reasonOf(err)}); next try in ${delayNextAttempt()}`);
+  });
   manager.on('blocked', ({ reason }) => logger.warn(`${role}: the broker blocks publishing (${reason})`));
   manager.on('unblocked', () => logger.log(`${role}: the broker takes messages again`));
   return manager;
+}
+
+/** Closing, as far as the broker takes part in it: amqplib waits for its word for ever, also on a dead socket. */
+export async function closedInTime(closing: Promise<unknown> | undefined): Promise<void> {
+  const timeout = new Promise((resolve) => setTimeout(resolve, CLOSE_TIMEOUT_MS).unref());
+  await Promise.race([closing?.catch(() => {}), timeout]);
 }
 
 function tlsFiles(settings: Settings): object {

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { AmqpConnectionManager } from 'amqp-connection-manager';
 import type { ConfirmChannel, Message, Options } from 'amqplib';
 import { Settings } from '../config/settings.js';
-import { openBrokerConnection } from './broker.connection.js';
+import { closedInTime, openBrokerConnection } from './broker.connection.js';
 
 /** A message for a queue, by way of the default exchange. */
 export interface Outgoing {
@@ -57,6 +57,7 @@ export class ConfirmedPublisher {
   private isBlocked = false;
   private isClosing = false;
   private isCorked = false;
+  private refusedAt = -Infinity;
 
   constructor(private readonly settings: Settings) {}
 
@@ -64,6 +65,11 @@ export class ConfirmedPublisher {
   get state(): 'open' | 'blocked' | 'closed' {
     if (!this.channel) return 'closed';
     return this.isBlocked ? 'blocked' : 'open';
+  }
+
+  /** True while a queue that is full refuses messages; they are sent again and again. */
+  get isRefused(): boolean {
+    return performance.now() - this.refusedAt < 10 * REFUSED_RETRY_MS;
   }
 
   /** Connects, and from then on stays connected. Does not wait for the broker. */
@@ -92,7 +98,7 @@ export class ConfirmedPublisher {
   async close(): Promise<void> {
     this.isClosing = true;
     this.sendParked();
-    await this.manager?.close();
+    await closedInTime(this.manager?.close());
   }
 
   private use(channel: ConfirmChannel): void {
@@ -142,9 +148,9 @@ export class ConfirmedPublisher {
   }
 
   private retry(pending: Pending, usedChannel: ConfirmChannel): void {
-    if (this.channel === usedChannel)
-      setTimeout(() => this.attempt(pending), REFUSED_RETRY_MS); // refused: the queue is full
-    else this.attempt(pending);
+    if (this.channel !== usedChannel) return this.attempt(pending);
+    this.refusedAt = performance.now();
+    setTimeout(() => this.attempt(pending), REFUSED_RETRY_MS);
   }
 
   /** A return comes before the confirm of its message, and carries nothing but the message to know it by. */

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { Duplex } from 'node:stream';
 import { Injectable, Logger } from '@nestjs/common';
 import { RmqContext, ServerRMQ } from '@nestjs/microservices';
 import type { AmqpConnectionManager, ChannelWrapper } from 'amqp-connection-manager';
@@ -9,7 +10,7 @@ import { Capacity } from '../models/capacity.js';
 import { INFER_PATTERN } from '../protocol/request.decoder.js';
 import { AckCoalescer } from './ack.coalescer.js';
 import { Backoff } from './backoff.js';
-import { openBrokerConnection } from './broker.connection.js';
+import { closedInTime, openBrokerConnection } from './broker.connection.js';
 import { Delivery } from './delivery.js';
 import { ensureTopology } from './topology.js';
 
@@ -87,6 +88,7 @@ export class RabbitMqTransport extends ServerRMQ {
       const connection = this.manager?.connection;
       if (connection) await ensureTopology(connection, this.settings);
       await channel.prefetch(this.capacity.prefetch);
+      if (this.isStopping) return;
       this.acks = acks;
       const consumerTag = `onnxmq ${hostname()}:${process.pid}`;
       await channel.consume(
@@ -95,9 +97,10 @@ export class RabbitMqTransport extends ServerRMQ {
         { consumerTag },
       );
       this.consuming = { channel, consumerTag };
-      this.onConsuming();
+      if (this.isStopping) await this.cancelConsumer();
+      else this.onConsuming();
     } catch (error) {
-      if (!acks.isClosed || this.onListening) this.onSetupFailed(error as Error);
+      if (!this.isStopping) this.onSetupFailed(error as Error, acks);
     }
   }
 
@@ -105,8 +108,7 @@ export class RabbitMqTransport extends ServerRMQ {
   async stopConsuming(): Promise<void> {
     if (this.isStopping) return;
     this.state = 'draining';
-    if (this.consuming && !this.acks?.isClosed)
-      await this.consuming.channel.cancel(this.consuming.consumerTag).catch(() => {}); // already gone
+    await this.cancelConsumer();
   }
 
   /** Waits for the deliveries in hand, then gives back to the queue what took longer than `timeoutMs`. */
@@ -131,7 +133,7 @@ export class RabbitMqTransport extends ServerRMQ {
     await this.stopConsuming();
     this.acks?.handBackAll();
     this.state = 'closed';
-    await super.close();
+    await closedInTime(super.close());
   }
 
   private get manager(): AmqpConnectionManager | null {
@@ -169,24 +171,36 @@ export class RabbitMqTransport extends ServerRMQ {
     this.onListening = undefined;
   }
 
-  private onSetupFailed(error: Error): void {
+  private onSetupFailed(error: Error, acks: AckCoalescer): void {
     if (this.onListening && error.name === 'StartupError') {
       this.onListening(error);
       return;
     }
-    const delayMs = this.setupBackoff.next();
-    this.log.error(
-      `cannot consume from '${this.queue}': ${error.message}; next try in ${(delayMs / 1000).toFixed(1)} s`,
-    );
-    setTimeout(() => !this.isStopping && this.manager?.reconnect(), delayMs);
+    this.log.error(`cannot consume from '${this.queue}': ${error.message}`);
+    // An error that has closed the channel has taken the connection down with it, and the manager renews both.
+    const retry = () => !acks.isClosed && !this.isStopping && this.renewConnection('setting up failed');
+    if (!acks.isClosed) setTimeout(retry, this.setupBackoff.next());
   }
 
-  /** The queue was deleted, or its node went away. The manager keeps the connection, so it must be renewed. */
+  /** The queue was deleted, or its node went away. The connection stays open, so it must be renewed. */
   private onCancelled(acks: AckCoalescer): void {
-    if (this.acks !== acks || this.isStopping) return;
+    if (acks.isClosed || this.isStopping) return;
     this.state = 'connecting';
-    this.log.error(`the broker cancelled the consumer of '${this.queue}'; connecting anew`);
     acks.close();
-    this.manager?.reconnect();
+    this.renewConnection(`the broker cancelled the consumer of '${this.queue}'`);
+  }
+
+  private async cancelConsumer(): Promise<void> {
+    const { channel, consumerTag } = this.consuming ?? {};
+    if (channel && consumerTag && !this.acks?.isClosed) await channel.cancel(consumerTag).catch(() => {}); // just gone
+  }
+
+  /**
+   * Breaks the connection, upon which the manager makes a new one and runs the setup again. Its own
+   * `reconnect()` takes its listeners off first, so that a socket that dies meanwhile would end the process.
+   */
+  private renewConnection(reason: string): void {
+    const { stream } = (this.manager?.connection?.connection ?? {}) as { stream?: Duplex };
+    stream?.destroy(new Error(reason));
   }
 }

@@ -1,10 +1,10 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { Options } from 'amqplib';
 import { Settings } from '../config/settings.js';
 import { InferenceError } from '../inference/inference.errors.js';
 import { Activity } from '../metrics/activity.js';
 import { answerId, encodeError, Identity } from '../protocol/answer.encoder.js';
-import { ConfirmedPublisher, UnroutableError } from './confirmed.publisher.js';
+import { ConfirmedPublisher, PublishAbandonedError, UnroutableError } from './confirmed.publisher.js';
 import { deadLetterProperties, reasonHeaders } from './dead-letter.js';
 import { Delivery } from './delivery.js';
 import { deadLetterQueue } from './topology.js';
@@ -20,6 +20,8 @@ const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
 /** Sends the outcome of a delivery where it belongs, and counts it. Each method resolves when the broker has confirmed. */
 @Injectable()
 export class ResultPublisher {
+  private readonly logger = new Logger('Results');
+
   constructor(
     private readonly settings: Settings,
     private readonly publisher: ConfirmedPublisher,
@@ -49,7 +51,8 @@ export class ResultPublisher {
     if (error.code === 'REPLY_UNROUTABLE') return;
     await this.answer(delivery, identity.id, 'inference.error', encodeError(identity, error)).catch(
       (failure: unknown) => {
-        if (!(failure instanceof UnroutableError)) throw failure;
+        // The dead letter is what must not fail.
+        if (failure instanceof PublishAbandonedError) throw failure;
       },
     );
   }
@@ -62,8 +65,8 @@ export class ResultPublisher {
   async deadLetter(delivery: Delivery, error: InferenceError, model: string | undefined): Promise<void> {
     const reason = reasonHeaders(delivery, error, model);
     await this.sendDeadLetter(delivery, deadLetterProperties(delivery, reason)).catch((failure: unknown) => {
-      // Headers are encoded into 64 KiB; the reason may be what no longer fits.
-      if (!(failure instanceof RangeError)) throw failure;
+      // Headers that amqplib cannot write again: over 64 KiB with the reason, or of types it only reads.
+      if (!(failure instanceof RangeError || failure instanceof TypeError)) throw failure;
       return this.sendDeadLetter(delivery, { ...deadLetterProperties(delivery, reason), headers: reason });
     });
     this.activity.deadLettered();
@@ -83,7 +86,10 @@ export class ResultPublisher {
   private answer(delivery: Delivery, id: string | undefined, type: string, body: Buffer): Promise<void> {
     const { properties } = delivery.message;
     const queue = (properties.replyTo as string | undefined) || this.settings.RESULTS_QUEUE;
-    if (!queue) return Promise.resolve();
+    if (!queue) {
+      this.logger.debug({ message: 'an answer that nobody asked for is only counted', type });
+      return Promise.resolve();
+    }
     const traceparent: unknown = properties.headers?.['traceparent'];
     const options: Options.Publish = {
       persistent: true,

@@ -108,7 +108,7 @@ describe('ensureTopology', () => {
     await expect(connection.ensure()).rejects.toMatchObject({
       exitCode: EXIT_CONFIG,
       message:
-        "queue 'inference' exists with other arguments: x-delivery-limit: it is none, the worker declares the value '5' of type 'signedint'; " +
+        "queue 'inference' exists with other arguments: x-delivery-limit is not set, the worker declares 5; " +
         'change the setting, delete the queue, or set TOPOLOGY=check',
     });
   });

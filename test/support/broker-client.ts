@@ -1,20 +1,95 @@
 import { randomUUID } from 'node:crypto';
-import { connect } from 'amqplib';
-import type { ChannelModel, ConfirmChannel, ConsumeMessage, GetMessage, Options } from 'amqplib';
+import { connect, type ChannelModel, type ConfirmChannel, type ConsumeMessage, type Options } from 'amqplib';
 
 export const BROKER_URL = process.env['BROKER_URL'] ?? '';
 
-/** An answer, with what a client sees of it. */
-export interface Answer {
-  readonly body: Record<string, unknown>;
+/** A message as its receiver sees it. */
+export class Letter {
+  readonly content: Buffer;
   readonly properties: ConsumeMessage['properties'];
+  readonly isRedelivered: boolean;
+
+  constructor({ content, properties, fields }: ConsumeMessage) {
+    this.content = content;
+    this.properties = properties;
+    this.isRedelivered = fields.redelivered;
+  }
+
+  /** The content as a JSON object. */
+  get body(): Record<string, unknown> {
+    return JSON.parse(this.content.toString()) as Record<string, unknown>;
+  }
+
+  get headers(): Record<string, unknown> {
+    return this.properties.headers ?? {};
+  }
+}
+
+/** What a consumer has received so far, in order. */
+export class Inbox {
+  readonly letters: Letter[] = [];
+  private readonly watchers = new Set<() => void>();
+
+  add(message: ConsumeMessage): void {
+    this.letters.push(new Letter(message));
+    for (const watcher of this.watchers) watcher();
+  }
+
+  /** Resolves when that many letters have come in all. */
+  received(count: number): Promise<readonly Letter[]> {
+    return this.until(() => (this.letters.length >= count ? this.letters : undefined));
+  }
+
+  /** The first letter, past or future, with that correlation id. */
+  answerTo(correlationId: string): Promise<Letter> {
+    let seen = 0;
+    return this.until(() => {
+      while (seen < this.letters.length) {
+        const letter = this.letters[seen++];
+        if (letter?.properties.correlationId === correlationId) return letter;
+      }
+      return undefined;
+    });
+  }
+
+  /** Resolves with the answers by correlation id when there is one to each of so many requests. */
+  answersTo(requests: number): Promise<ReadonlyMap<string, readonly Letter[]>> {
+    const byRequest = new Map<string, Letter[]>();
+    let seen = 0;
+    return this.until(() => {
+      for (; seen < this.letters.length; seen++) {
+        const letter = this.letters[seen] as Letter;
+        const id = String(letter.properties.correlationId);
+        byRequest.set(id, [...(byRequest.get(id) ?? []), letter]);
+      }
+      return byRequest.size >= requests ? byRequest : undefined;
+    });
+  }
+
+  /** Asks now, and again with each letter that comes. */
+  private until<T>(ask: () => T | undefined): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const watcher = () => {
+        try {
+          const answer = ask();
+          if (answer === undefined) return;
+          this.watchers.delete(watcher);
+          resolve(answer);
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.watchers.add(watcher);
+      watcher();
+    });
+  }
 }
 
 /** A client in the way of pika: publishes bodies to a queue it never declares, and reads a queue of its own. */
 export class BrokerClient {
   readonly replyQueue = `test.replies.${randomUUID()}`;
-  readonly answers: Answer[] = [];
-  private onAnswer: () => void = () => {};
+  /** What came to the reply queue. */
+  readonly replies = new Inbox();
 
   private constructor(
     private readonly connection: ChannelModel,
@@ -25,9 +100,7 @@ export class BrokerClient {
     const connection = await connect(url, { noDelay: true });
     const client = new BrokerClient(connection, await connection.createConfirmChannel());
     await client.channel.assertQueue(client.replyQueue, { exclusive: true, durable: false });
-    await client.channel.consume(client.replyQueue, (message) => message && client.receive(message), {
-      noAck: true,
-    });
+    await client.consume(client.replyQueue, client.replies);
     return client;
   }
 
@@ -46,25 +119,18 @@ export class BrokerClient {
     );
   }
 
-  /** Resolves when that many answers have come in all. */
-  async received(count: number): Promise<Answer[]> {
-    while (this.answers.length < count) await new Promise<void>((resolve) => (this.onAnswer = resolve));
-    return this.answers;
-  }
-
   /** Sends one request and waits for its answer. */
-  async ask(queue: string, body: unknown, options: Options.Publish = {}): Promise<Answer> {
-    const before = this.answers.length;
-    await this.send(queue, body, options);
-    return (await this.received(before + 1))[before] as Answer;
+  async ask(queue: string, body: unknown, options: Options.Publish = {}): Promise<Letter> {
+    const correlationId = options.correlationId ?? randomUUID();
+    await this.send(queue, body, { ...options, correlationId });
+    return this.replies.answerTo(correlationId);
   }
 
-  /** Takes one message off a queue as soon as there is one; the test's own limit ends a vain wait. */
-  async take(queue: string): Promise<GetMessage> {
-    for (;;) {
-      const message = await this.channel.get(queue, { noAck: true });
-      if (message) return message;
-    }
+  /** Takes all that comes to a queue, until the client closes. */
+  async collect(queue: string): Promise<Inbox> {
+    const inbox = new Inbox();
+    await this.consume(queue, inbox);
+    return inbox;
   }
 
   /** Messages ready in a queue. */
@@ -77,8 +143,7 @@ export class BrokerClient {
     await this.connection.close();
   }
 
-  private receive({ content, properties }: ConsumeMessage): void {
-    this.answers.push({ body: JSON.parse(content.toString()) as Record<string, unknown>, properties });
-    this.onAnswer();
+  private async consume(queue: string, inbox: Inbox): Promise<void> {
+    await this.channel.consume(queue, (message) => message && inbox.add(message), { noAck: true });
   }
 }

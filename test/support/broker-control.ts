@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { eventually } from './eventually.js';
 
 const run = promisify(execFile);
 
@@ -23,9 +24,30 @@ export async function rabbitmqctl(...args: string[]): Promise<string> {
   return stdout;
 }
 
-/** Closes the broker's side of both connections of a worker, found by its process id. */
-export async function closeConnectionsOf(pid: number): Promise<void> {
+/** Closes the broker's side of a worker's connections, or of the one of that role; found by its process id. */
+export async function closeConnectionsOf(pid: number, role?: 'consume' | 'publish'): Promise<void> {
   const connections = await rabbitmqctl('list_connections', 'pid', 'client_properties');
-  const own = connections.split('\n').filter((line) => line.includes(`:${pid}"`));
+  const own = connections
+    .split('\n')
+    .filter((line) => line.includes(`:${pid}"`) && (!role || line.includes(`onnxmq ${role} `)));
+  if (own.length === 0) throw new Error(`the broker has no such connection of process ${pid}`);
   await Promise.all(own.map((line) => rabbitmqctl('close_connection', line.split('\t')[0] ?? '', 'test')));
+}
+
+let highWatermark: string | undefined;
+
+/** Has the broker think that it is short of memory: it then takes no messages from publishers. */
+export async function startMemoryAlarm(): Promise<void> {
+  highWatermark = (await rabbitmqctl('eval', 'vm_memory_monitor:get_vm_memory_high_watermark().')).trim();
+  await rabbitmqctl('set_vm_memory_high_watermark', '0.000001');
+  await untilAlarms((alarms) => alarms.includes('memory'));
+}
+
+export async function endMemoryAlarm(): Promise<void> {
+  if (highWatermark) await rabbitmqctl('set_vm_memory_high_watermark', highWatermark);
+  await untilAlarms((alarms) => !alarms.includes('memory'));
+}
+
+async function untilAlarms(isWished: (alarms: string) => boolean): Promise<void> {
+  await eventually(() => rabbitmqctl('eval', 'rabbit_alarm:get_alarms().'), isWished);
 }

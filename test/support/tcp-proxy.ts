@@ -1,63 +1,65 @@
 import { once } from 'node:events';
-import { AddressInfo, connect, createServer, Server, Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { BROKER_URL } from './broker-client.js';
 
-/** A network between worker and broker that the test can cut and mend, whatever broker it is. */
+/** Stands between a worker and the broker, on a port of its own, and can be cut and closed. */
 export class TcpProxy {
-  private server: Server | undefined;
-  private port = 0;
   private readonly sockets = new Set<Socket>();
+  private readonly server: Server;
+  private port = 0;
 
-  /** The broker's URL, by way of this proxy. */
-  get url(): string {
-    const url = new URL(BROKER_URL);
-    url.hostname = '127.0.0.1';
-    url.port = String(this.port);
-    return url.href;
-  }
-
-  /** Takes a port without listening on it: the broker is "down". */
-  async reserve(): Promise<this> {
-    await this.open();
-    await this.close();
-    return this;
-  }
-
-  async open(): Promise<this> {
-    this.server = createServer((client) => {
-      const broker = new URL(BROKER_URL);
-      const upstream = connect(Number(broker.port || 5672), broker.hostname);
-      for (const [socket, other] of [
-        [client, upstream],
-        [upstream, client],
+  private constructor(private readonly target: URL) {
+    this.server = createServer((socket) => {
+      const upstream = connect(Number(this.target.port || 5672), this.target.hostname);
+      for (const [from, to] of [
+        [socket, upstream],
+        [upstream, socket],
       ] as const) {
-        this.sockets.add(socket);
-        socket.setNoDelay(true);
-        socket.pipe(other);
-        socket.on('error', () => other.destroy());
-        socket.on('close', () => {
-          other.destroy();
-          this.sockets.delete(socket);
+        this.sockets.add(from);
+        from.setNoDelay(true);
+        from.on('data', (chunk) => to.write(chunk));
+        from.on('error', () => {}); // 'close' follows
+        from.on('close', () => {
+          this.sockets.delete(from);
+          to.destroy();
         });
       }
     });
-    this.server.listen(this.port, '127.0.0.1');
-    await once(this.server, 'listening');
-    this.port = (this.server.address() as AddressInfo).port;
-    return this;
   }
 
-  /** Resets every connection; new ones are let through. */
+  static async open(target = BROKER_URL): Promise<TcpProxy> {
+    const proxy = new TcpProxy(new URL(target));
+    await proxy.admit();
+    return proxy;
+  }
+
+  /** The broker's URL by way of this proxy. */
+  url(credentials?: { readonly user: string; readonly password: string }): string {
+    const url = new URL(this.target);
+    url.hostname = '127.0.0.1';
+    url.port = String(this.port);
+    if (credentials) [url.username, url.password] = [credentials.user, credentials.password];
+    return url.href;
+  }
+
+  /** Cuts all connections; new ones are let through. */
   cut(): void {
     for (const socket of this.sockets) socket.resetAndDestroy();
   }
 
-  /** Resets every connection and refuses new ones. */
-  async close(): Promise<void> {
-    const closed = this.server && once(this.server, 'close');
-    this.server?.close();
+  /** Cuts all connections and refuses new ones. */
+  async refuse(): Promise<void> {
+    if (!this.server.listening) return;
+    const closed = once(this.server, 'close');
+    this.server.close();
     this.cut();
     await closed;
-    this.server = undefined;
+  }
+
+  /** Takes connections (again), on the same port. */
+  async admit(): Promise<void> {
+    this.server.listen(this.port, '127.0.0.1');
+    await once(this.server, 'listening');
+    this.port = (this.server.address() as AddressInfo).port;
   }
 }

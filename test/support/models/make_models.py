@@ -1,0 +1,94 @@
+"""Makes the small models of the end-to-end tests: `python make_models.py`, with onnx (1.23) installed.
+
+The tests serve this folder as MODELS_DIR. No model has a model.json: each is served as its file says.
+"""
+
+from pathlib import Path
+
+from onnx import TensorProto as T, checker, helper, save
+
+HERE = Path(__file__).parent
+
+
+def value(name, datatype, *shape):
+    return helper.make_tensor_value_info(name, datatype, shape)
+
+
+def write(path, nodes, inputs, outputs, initializers=()):
+    graph = helper.make_graph(nodes, "test", inputs, outputs, list(initializers))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    checker.check_model(model, full_check=True)
+    target = HERE / path / "model.onnx"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save(model, target)
+
+
+# Ten squares, looked up by index: an index of 10 or more fails at run time, and with it the whole run.
+squares = helper.make_tensor("squares", T.FLOAT, [10], [float(i * i) for i in range(10)])
+write(
+    "lookup",
+    [helper.make_node("Gather", ["squares", "index"], ["square"], axis=0)],
+    [value("index", T.INT64, "batch", 1)],
+    [value("square", T.FLOAT, "batch", 1)],
+    [squares],
+)
+
+# Two inputs, two outputs.
+write(
+    "pair",
+    [
+        helper.make_node("Sub", ["left", "right"], ["difference"]),
+        helper.make_node("Greater", ["left", "right"], ["is_greater"]),
+    ],
+    [value("left", T.FLOAT, "batch", 2), value("right", T.FLOAT, "batch", 2)],
+    [value("difference", T.FLOAT, "batch", 2), value("is_greater", T.BOOL, "batch", 2)],
+)
+
+# Every datatype in and out, unchanged.
+DATATYPES = {
+    "bool": T.BOOL,
+    "uint8": T.UINT8,
+    "uint16": T.UINT16,
+    "uint32": T.UINT32,
+    "uint64": T.UINT64,
+    "int8": T.INT8,
+    "int16": T.INT16,
+    "int32": T.INT32,
+    "int64": T.INT64,
+    "fp32": T.FLOAT,
+    "fp64": T.DOUBLE,
+    "bytes": T.STRING,
+}
+write(
+    "echo",
+    [helper.make_node("Identity", [name], [f"{name}_out"]) for name in DATATYPES],
+    [value(name, datatype, "batch", 2) for name, datatype in DATATYPES.items()],
+    [value(f"{name}_out", datatype, "batch", 2) for name, datatype in DATATYPES.items()],
+)
+
+# No batch dimension: a whole request is one input.
+write(
+    "fixed",
+    [helper.make_node("ReduceSum", ["matrix", "axes"], ["sums"], keepdims=0)],
+    [value("matrix", T.FLOAT, 2, 3)],
+    [value("sums", T.FLOAT, 2)],
+    [helper.make_tensor("axes", T.INT64, [1], [1])],
+)
+
+# A row of any length, whose mean is taken.
+write(
+    "mean",
+    [helper.make_node("ReduceMean", ["values"], ["mean"], axes=[1], keepdims=1)],
+    [value("values", T.FLOAT, "batch", "length")],
+    [value("mean", T.FLOAT, "batch", 1)],
+)
+
+# Versions that tell themselves: 10 comes after 9.
+for version in (9, 10):
+    write(
+        f"versioned/{version}",
+        [helper.make_node("Add", ["x", "version"], ["y"])],
+        [value("x", T.FLOAT, "batch", 1)],
+        [value("y", T.FLOAT, "batch", 1)],
+        [helper.make_tensor("version", T.FLOAT, [1], [float(version)])],
+    )
