@@ -110,6 +110,10 @@ describe('readSettings', () => {
     expect(problemsOf({ RABBITMQ_CERT_FILE: 'cert.pem', RABBITMQ_KEY_FILE: 'key.pem' })).toEqual([]);
   });
 
+  it.each(['inference', 'inference.dead'])('refuses %s as the results queue: it is taken', (name) => {
+    expect(problemsOf({ RESULTS_QUEUE: name })).toEqual([expect.stringContaining('RESULTS_QUEUE')]);
+  });
+
   describe('from files', () => {
     let folder: string;
     beforeAll(() => {

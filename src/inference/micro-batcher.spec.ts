@@ -282,6 +282,38 @@ describe('MicroBatcher', () => {
       expect(runner.batches.at(-1)).toEqual(['B', 'C']);
     });
 
+    it('takes the group that has waited too long before fuller ones that came later', async () => {
+      const runner = new ManualRunner();
+      const batcher = batcherOf(runner, { maxSize: 2, expected: () => 1, groupOf: (item) => item });
+      void addAll(batcher, 'aa');
+      await turn();
+      void addAll(batcher, 'b');
+      await jest.advanceTimersByTimeAsync(10);
+      void addAll(batcher, 'aaaa');
+      await runner.answer(['A', 'A']);
+      expect(runner.batches[1]).toEqual(['b']);
+    });
+
+    it('refuses any number of items at once', async () => {
+      const batcher = batcherOf(new ManualRunner(), { maxSize: 1, refuse: () => new Error('late') });
+      const answers = addAll(batcher, 'x'.repeat(50_000));
+      await turn();
+      expect((await answers).every(({ status }) => status === 'rejected')).toBe(true);
+    });
+
+    it('waits no longer once it is told that nothing is expected any more', async () => {
+      const runner = new ManualRunner();
+      let expected = 1;
+      const batcher = batcherOf(runner, { expected: () => expected });
+      void addAll(batcher, 'a');
+      await turn();
+      expect(runner.batches).toEqual([]);
+      expected = 0;
+      batcher.reconsider();
+      await turn();
+      expect(runner.batches).toEqual([['a']]);
+    });
+
     it('takes a full group before an older one that still waits for company', async () => {
       const runner = new ManualRunner();
       const batcher = batcherOf(runner, { groupOf: byCase, expected: () => 1 });

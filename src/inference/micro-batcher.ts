@@ -29,7 +29,7 @@ interface Waiting<T, R> {
  * themselves under load. Knows nothing of tensors or messages.
  */
 export class MicroBatcher<T, R> {
-  private readonly groups = new Map<string, Waiting<T, R>[]>();
+  private readonly groups = new Map<string, Fifo<Waiting<T, R>>>();
   private readonly free: RunBatch<T, R>[];
   private isScheduled = false;
   private timer: NodeJS.Timeout | undefined;
@@ -46,10 +46,9 @@ export class MicroBatcher<T, R> {
   add(item: T): Promise<R> {
     return new Promise((resolve, reject) => {
       const key = this.options.groupOf?.(item) ?? '';
-      const group = this.groups.get(key);
-      const waiting = { item, since: performance.now(), resolve, reject };
-      if (group) group.push(waiting);
-      else this.groups.set(key, [waiting]);
+      let group = this.groups.get(key);
+      if (!group) this.groups.set(key, (group = new Fifo()));
+      group.push({ item, since: performance.now(), resolve, reject });
       this.schedule();
     });
   }
@@ -99,7 +98,7 @@ export class MicroBatcher<T, R> {
     const isAnyExpected = (this.options.expected?.() ?? 0) > 0;
     let next = { key: '', waitMs: Infinity, since: Infinity };
     for (const [key, group] of this.groups) {
-      const since = group[0]?.since ?? 0;
+      const since = group.first?.since ?? 0;
       const mayWait = isAnyExpected && group.length < this.options.maxSize;
       const waitMs = mayWait ? Math.max(0, since + this.options.maxWaitMs - now) : 0;
       if (waitMs < next.waitMs || (waitMs === next.waitMs && since < next.since))
@@ -109,9 +108,9 @@ export class MicroBatcher<T, R> {
   }
 
   private take(key: string): Waiting<T, R>[] {
-    const group = this.groups.get(key) ?? [];
-    const batch = group.splice(0, this.options.maxSize);
-    if (group.length === 0) this.groups.delete(key);
+    const group = this.groups.get(key);
+    const batch = group?.take(this.options.maxSize) ?? [];
+    if (group?.length === 0) this.groups.delete(key);
     const { refuse } = this.options;
     if (!refuse) return batch;
     return batch.filter((waiting) => {
@@ -143,4 +142,32 @@ function answer<T, R>(batch: readonly Waiting<T, R>[], answers: readonly (R | Er
     if (value instanceof Error) waiting.reject(value);
     else waiting.resolve(value);
   });
+}
+
+/** A queue that gives from its head without moving the rest: one request may have a million rows. */
+class Fifo<T> {
+  private items: T[] = [];
+  private head = 0;
+
+  get length(): number {
+    return this.items.length - this.head;
+  }
+
+  get first(): T | undefined {
+    return this.items[this.head];
+  }
+
+  push(item: T): void {
+    this.items.push(item);
+  }
+
+  take(count: number): T[] {
+    const taken = this.items.slice(this.head, this.head + count);
+    this.head += taken.length;
+    if (this.head * 2 > this.items.length) {
+      this.items = this.items.slice(this.head);
+      this.head = 0;
+    }
+    return taken;
+  }
 }

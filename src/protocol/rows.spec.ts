@@ -217,4 +217,15 @@ describe('describe', () => {
       'x FP32[batch, ?, 3]',
     );
   });
+
+  it.each([
+    [3_000_000, 0],
+    [4_294_967_296, 0],
+    [0, 3],
+  ])('takes no rows from a tensor of shape [%d, %d]: it has no elements to count them by', (...shape) => {
+    const model = modelOf([{ ...image, shape: ['batch', 'length'] }]);
+    const tensors = [{ name: image.name, datatype: image.datatype, shape, data: [] }];
+    expect(() => rowsOf({ input: { form: 'tensors', tensors } }, model)).toThrow('dimension of 0');
+    expect(() => rowsOf({ input: { form: 'row', data: [] } }, model)).toThrow('which is no row');
+  });
 });

@@ -290,6 +290,16 @@ describe('RabbitMqTransport', () => {
       expect(jest.getTimerCount()).toBe(0);
     });
 
+    it('leaves no consumer where its setup was under way', async () => {
+      await transport.listen((error) => listening.push(error));
+      const channel = new FakeChannel();
+      const setup = manager.connect(channel);
+      await Promise.all([setup, transport.stopConsuming()]);
+      const asked = (what: string) => channel.asked.filter((entry) => entry.startsWith(what)).length;
+      expect(asked('cancel')).toBe(asked('consume'));
+      expect(transport.state).toBe('draining');
+    });
+
     it('does not consume again on a connection that comes after', async () => {
       await consume();
       await transport.stopConsuming();

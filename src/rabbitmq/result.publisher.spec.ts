@@ -175,9 +175,12 @@ describe('ResultPublisher', () => {
       expect(activity.takeSummary().deadLettered).toBe(1);
     });
 
-    it('goes without the headers received where the reason does not fit beside them', async () => {
+    it.each([
+      ['the reason does not fit beside them', new RangeError('too large')],
+      ['they are of types that cannot be written again', new TypeError('no such type')],
+    ])('goes without the headers received where %s', async (_, failure) => {
       publisher.answer = ({ options }) =>
-        'own' in (options.headers ?? {}) ? Promise.reject(new RangeError('too large')) : Promise.resolve();
+        'own' in (options.headers ?? {}) ? Promise.reject(failure) : Promise.resolve();
       await results().deadLetter(deliver({}, { headers: { own: 1 } }).delivery, error, undefined);
       const { headers } = publisher.published.at(-1)?.options ?? {};
       expect(publisher.published).toHaveLength(2);
