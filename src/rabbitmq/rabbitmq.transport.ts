@@ -57,7 +57,7 @@ export class RabbitMqTransport extends ServerRMQ {
     return this.deliveriesInHand;
   }
 
-  /** Resolves the callback when the worker consumes, however long the broker takes to come up. */
+  /** Calls back once the worker consumes, however long the broker takes to come up, or with what keeps it from starting. */
   override async listen(callback: (error?: unknown) => void): Promise<void> {
     this.onListening = callback;
     await super.listen((error) => error && callback(error));
@@ -150,11 +150,12 @@ export class RabbitMqTransport extends ServerRMQ {
     const handler = this.messageHandlers.get(INFER_PATTERN);
     if (!handler) throw new Error(`no @MessagePattern('${INFER_PATTERN}') handler is registered`);
     const context = new RmqContext([message, channel, INFER_PATTERN]);
-    void handler(delivery, context).then((outcome: unknown) => {
-      // Nest gives what a guard, pipe or interceptor threw as an observable that fails.
-      if (isObservable(outcome))
-        outcome.subscribe({ error: (error: unknown) => this.onRefused(delivery, error) });
-    });
+    const refuse = (error: unknown) => this.onRefused(delivery, error);
+    // Nest gives what a guard, pipe or interceptor threw as an observable that fails.
+    void handler(delivery, context).then(
+      (outcome: unknown) => isObservable(outcome) && outcome.subscribe({ error: refuse }),
+      refuse,
+    );
   }
 
   private onSettled(): void {
