@@ -1,4 +1,4 @@
-import { findBroker } from '../../dist/cli/broker.js';
+import { findBroker } from '../../dist/cli/find-broker.js';
 
 /** Starts one broker for all end-to-end tests; `broker-client.ts` and `broker-control.ts` find it by these. */
 export default async function startBroker() {
