@@ -3,7 +3,6 @@ import { MessagePattern, Payload } from '@nestjs/microservices';
 import { INFER_PATTERN } from '../protocol/request.decoder.js';
 import { Delivery } from '../rabbitmq/delivery.js';
 import { RabbitMqTransport } from '../rabbitmq/rabbitmq.transport.js';
-import { asInferenceError } from './inference.errors.js';
 import { InferencePipeline } from './inference.pipeline.js';
 
 /** Where a message enters: an ordinary Nest handler, so guards and interceptors work as everywhere. */
@@ -13,8 +12,7 @@ export class InferenceController {
     private readonly pipeline: InferencePipeline,
     transport: RabbitMqTransport,
   ) {
-    transport.onRefused = (delivery, error) =>
-      void this.pipeline.fail(delivery, asInferenceError(error, 'INTERNAL', 'the message handler refused'));
+    transport.onRefused = (delivery, error) => void this.pipeline.fail(delivery, error);
   }
 
   @MessagePattern(INFER_PATTERN)

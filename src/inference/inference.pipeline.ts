@@ -11,7 +11,7 @@ import { Row } from '../protocol/rows.js';
 import { Delivery } from '../rabbitmq/delivery.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
 import { dispositionOf } from './disposition.js';
-import { asInferenceError, InferenceError } from './inference.errors.js';
+import { asInferenceError } from './inference.errors.js';
 import { InferenceService } from './inference.service.js';
 import { ServedModel } from './served-model.js';
 
@@ -64,12 +64,7 @@ export class InferencePipeline {
       await this.results.publish(delivery, request.id, encodeResult(request, model, outputs));
       delivery.ack();
     } catch (error) {
-      await this.fail(
-        delivery,
-        asInferenceError(error, 'INTERNAL', 'the worker failed'),
-        content,
-        model?.name,
-      );
+      await this.fail(delivery, error, content, model?.name);
     }
   }
 
@@ -80,10 +75,11 @@ export class InferencePipeline {
    */
   async fail(
     delivery: Delivery,
-    error: InferenceError,
+    cause: unknown,
     content: Buffer = delivery.message.content,
     model?: string,
   ): Promise<void> {
+    const error = asInferenceError(cause, 'INTERNAL', 'the worker failed');
     try {
       if (dispositionOf(error, delivery) === 'drop') return;
       const identity = identify(content, delivery.message);

@@ -53,13 +53,6 @@ export class MicroBatcher<T, R> {
     });
   }
 
-  /** Items that wait for a runner. */
-  get waiting(): number {
-    let count = 0;
-    for (const group of this.groups.values()) count += group.length;
-    return count;
-  }
-
   /** Looks again whether to wait: fewer items are expected than before. */
   reconsider(): void {
     if (this.groups.size > 0) this.schedule();

@@ -5,6 +5,18 @@ import { Delivery } from './delivery.js';
 /** The broker acts on these, or counts with them: on a copy they would do harm. */
 const BROKER_HEADERS = ['CC', 'BCC', 'x-delivery-count', 'x-acquired-count'];
 
+const KEPT_PROPERTIES = [
+  'contentType',
+  'contentEncoding',
+  'correlationId',
+  'replyTo',
+  'messageId',
+  'timestamp',
+  'type',
+  'appId',
+  'priority',
+] as const;
+
 /** Why a message is dead, as headers. */
 export function reasonHeaders(
   delivery: Delivery,
@@ -27,30 +39,7 @@ export function reasonHeaders(
 /** The properties of a dead letter: those of the message as received, and the reason in headers. */
 export function deadLetterProperties(delivery: Delivery, reason: Record<string, unknown>): Options.Publish {
   const { properties } = delivery.message;
-  const received = Object.entries(properties.headers ?? {}).filter(
-    ([name]) => !BROKER_HEADERS.includes(name),
-  );
-  const {
-    contentType,
-    contentEncoding,
-    correlationId,
-    replyTo,
-    messageId,
-    timestamp,
-    type,
-    appId,
-    priority,
-  } = properties as Options.Publish;
-  return {
-    contentType,
-    contentEncoding,
-    correlationId,
-    replyTo,
-    messageId,
-    timestamp,
-    type,
-    appId,
-    priority,
-    headers: { ...Object.fromEntries(received), ...reason },
-  };
+  const headers = Object.entries(properties.headers ?? {}).filter(([name]) => !BROKER_HEADERS.includes(name));
+  const kept = KEPT_PROPERTIES.map((name) => [name, properties[name] as unknown]);
+  return { ...Object.fromEntries(kept), headers: { ...Object.fromEntries(headers), ...reason } };
 }
