@@ -24,7 +24,7 @@ export async function findBroker(say: (line: string) => void, signal?: AbortSign
   if (container) return container;
   if (!(await findServer())) await installServer(say, signal);
   const server = await findServer();
-  if (server) return startPrivateServer(server, say, signal);
+  if (server) return startPrivateServer([server], say, signal);
   throw new Error(
     'there is no RabbitMQ to work with. Any of these will do: set RABBITMQ_URL to a running one; start Docker; ' +
       'put rabbitmq-server on the PATH; run as root on Debian or Ubuntu, so that it can be installed',

@@ -47,9 +47,13 @@ export async function installServer(say: (line: string) => void, signal?: AbortS
   }
 }
 
-/** A node of its own: name, ports, cookie and data in a temporary folder; nothing of the system's is touched. */
+/**
+ * A node of its own: name, ports, cookie and data in a temporary folder; nothing of the system's is touched.
+ *
+ * @param command the command that starts it
+ */
 export async function startPrivateServer(
-  server: string,
+  command: readonly string[],
   say: (line: string) => void,
   signal?: AbortSignal,
 ): Promise<Broker> {
@@ -73,7 +77,8 @@ export async function startPrivateServer(
   };
   const env = { ...process.env, ...nodeEnv };
   // A process group of its own: Ctrl-C reaches this process only, which then stops the broker last.
-  const child = spawn(server, { env, detached: true, stdio: 'ignore' });
+  const [file = '', ...args] = command;
+  const child = spawn(file, args, { env, detached: true, stdio: 'ignore' });
   const exited = once(child, 'exit');
   const stop = async () => {
     if (child.exitCode === null && child.signalCode === null) {
