@@ -56,7 +56,8 @@ export class InferencePipeline {
     let { content } = delivery.message;
     let model: ServedModel | undefined;
     try {
-      content = await readContent(delivery.message, this.settings.MAX_MESSAGE_BYTES);
+      const reading = readContent(delivery.message, this.settings.MAX_MESSAGE_BYTES);
+      if (reading !== content) content = await reading;
       const request = decodeRequest(content, delivery.message, delivery.receivedAt);
       model = this.inference.model(request.model);
       const rows = await this.prepare(request, model);

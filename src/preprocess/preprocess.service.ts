@@ -3,6 +3,7 @@ import { Settings } from '../config/settings.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
 import { Row, rowsOf } from '../protocol/rows.js';
 import { PreprocessModel, Preprocessor } from './preprocessor.js';
+import { SharedDelay } from './shared-delay.js';
 import { transform } from './transform.js';
 
 /**
@@ -11,6 +12,8 @@ import { transform } from './transform.js';
  */
 @Injectable()
 export class PreprocessService extends Preprocessor {
+  private readonly io = new SharedDelay();
+
   constructor(private readonly settings: Settings) {
     super();
   }
@@ -18,7 +21,7 @@ export class PreprocessService extends Preprocessor {
   override async prepare(request: InferenceRequest, model: PreprocessModel): Promise<Row[]> {
     const rows = rowsOf(request, model.signature);
     const ioDelayMs = this.settings.PREPROCESS_IO_DELAY_MS ?? model.config.preprocess.ioDelayMs;
-    if (ioDelayMs > 0) await new Promise((resolve) => setTimeout(resolve, ioDelayMs));
+    if (ioDelayMs > 0) await this.io.of(ioDelayMs);
     for (const row of rows) transform(row, model.config.preprocess);
     return rows;
   }

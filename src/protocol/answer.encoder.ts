@@ -3,7 +3,7 @@ import { InferenceError } from '../inference/inference.errors.js';
 import { InferenceRequest } from './inference-request.js';
 import { RequestMessage } from './message.js';
 import { ModelSignature, RowOutput } from './rows.js';
-import { Datatype, NumericData, TensorData } from './tensor.js';
+import { Datatype, NumericData, TensorData, TensorSpec } from './tensor.js';
 
 /** What results need to know of the model that made them. */
 export interface AnsweringModel extends ModelSignature {
@@ -15,32 +15,73 @@ export interface AnsweringModel extends ModelSignature {
 /** What an answer needs to know of its request. */
 export type Identity = Pick<InferenceRequest, 'id' | 'packet'>;
 
+/** The parts of a model's results that are the same in each. */
+interface FixedParts {
+  /** `{"model_name":…,"model_version":…` */
+  readonly head: string;
+  /** For each output `{"name":…,"shape":[` */
+  readonly outputs: readonly string[];
+  /** Quoted. */
+  readonly labels?: readonly string[];
+  /** The output that the labels are for. */
+  readonly scores: number;
+}
+
+const fixedParts = new WeakMap<AnsweringModel, FixedParts>();
+
 /**
- * A V2 response, in Nest's envelope where the request came in one. The JSON is put together by hand: this runs
+ * A V2 response as JSON, in Nest's envelope where the request came in one. It is put together by hand: this runs
  * once a message, and is about 3 µs cheaper than `JSON.stringify` of an object.
  */
 export function encodeResult(
   request: Identity & Pick<InferenceRequest, 'outputs'>,
   model: AnsweringModel,
   rows: readonly RowOutput[],
-): Buffer {
-  const outputs = model.outputs.map((spec, index) => {
-    if (request.outputs && !request.outputs.includes(spec.name)) return '';
-    const rowDims = rows[0]?.dims[index] ?? [];
-    const shape = model.isBatched ? [rows.length, ...rowDims] : rowDims;
-    const data = rows.map((row) => elementsJson(spec.datatype, row.tensors[index] as TensorData));
-    return `{"name":${quote(spec.name)},"shape":[${shape.join(',')}],"datatype":"${spec.datatype}","data":[${data.filter(Boolean).join(',')}]}`;
-  });
-  const id = request.id === undefined ? '' : `,"id":${quote(request.id)}`;
-  const named = `"model_name":${quote(model.name)},"model_version":${quote(model.version)}${id}`;
-  const body = `{${named},"outputs":[${outputs.filter(Boolean).join(',')}]${labelParameters(model, rows)}}`;
-  return Buffer.from(inEnvelope(request, 'response', body));
+): string {
+  const fixed = fixedParts.get(model) ?? fixPartsOf(model);
+  let json = fixed.head;
+  if (request.id !== undefined) json += ',"id":' + quote(request.id);
+  json += ',"outputs":[';
+  let separator = '';
+  for (let index = 0; index < model.outputs.length; index++) {
+    const { name, datatype } = model.outputs[index] as TensorSpec;
+    if (request.outputs && !request.outputs.includes(name)) continue;
+    json += separator + (fixed.outputs[index] as string) + shapeJson(model, index, rows);
+    json += `],"datatype":"${datatype}","data":[` + dataJson(datatype, index, rows) + ']}';
+    separator = ',';
+  }
+  json += ']' + labelParameters(fixed, rows) + '}';
+  return inEnvelope(request, 'response', json);
+}
+
+function fixPartsOf(model: AnsweringModel): FixedParts {
+  const parts = {
+    head: `{"model_name":${quote(model.name)},"model_version":${quote(model.version)}`,
+    outputs: model.outputs.map(({ name }) => `{"name":${quote(name)},"shape":[`),
+    labels: model.labels?.map(quote),
+    scores: model.outputs.findIndex(({ datatype }) => datatype === 'FP32' || datatype === 'FP64'),
+  };
+  fixedParts.set(model, parts);
+  return parts;
+}
+
+function shapeJson({ isBatched }: AnsweringModel, index: number, rows: readonly RowOutput[]): string {
+  const dims = rows[0]?.dims[index] ?? [];
+  let json = isBatched ? String(rows.length) : '';
+  for (const dim of dims) json += json === '' ? dim : ',' + dim;
+  return json;
+}
+
+function dataJson(datatype: Datatype, index: number, rows: readonly RowOutput[]): string {
+  if (rows.length === 1) return elementsJson(datatype, rows[0]?.tensors[index] as TensorData);
+  const data = rows.map((row) => elementsJson(datatype, row.tensors[index] as TensorData));
+  return data.filter(Boolean).join(',');
 }
 
 /** The error answer, in Nest's envelope (as `err`) where the request came in one. */
-export function encodeError(request: Identity, error: InferenceError): Buffer {
+export function encodeError(request: Identity, error: InferenceError): string {
   const body = JSON.stringify({ id: request.id, error: error.message, code: error.code });
-  return Buffer.from(inEnvelope(request, 'err', body));
+  return inEnvelope(request, 'err', body);
 }
 
 /**
@@ -69,23 +110,31 @@ function inEnvelope({ packet }: Identity, key: 'response' | 'err', body: string)
   return `{${id}"${key}":${body},"isDisposed":true}`;
 }
 
-function labelParameters({ outputs, labels }: AnsweringModel, rows: readonly RowOutput[]): string {
+function labelParameters({ labels, scores }: FixedParts, rows: readonly RowOutput[]): string {
   if (!labels) return '';
-  const scores = outputs.findIndex(({ datatype }) => datatype === 'FP32' || datatype === 'FP64');
-  const best = rows.map((row) => {
+  let label = '';
+  let score = '';
+  for (const row of rows) {
     const data = row.tensors[scores] as NumericData | undefined;
-    if (data?.length !== labels.length) return undefined;
-    let at = -1;
-    let score = -Infinity;
-    data.forEach((value, index) => {
-      if (value > score) [at, score] = [index, value];
-    });
-    return at < 0 ? undefined : { label: labels[at] as string, score };
-  });
-  if (best.includes(undefined)) return '';
-  const label = best.map((row) => quote(row?.label ?? ''));
-  const score = best.map((row) => numberJson(row?.score ?? NaN));
-  return `,"parameters":{"label":[${label.join(',')}],"score":[${score.join(',')}]}`;
+    if (data?.length !== labels.length) return '';
+    const best = indexOfLargest(data);
+    if (best < 0) return '';
+    label += (label && ',') + (labels[best] as string);
+    score += (score && ',') + numberJson(data, best);
+  }
+  return `,"parameters":{"label":[${label}],"score":[${score}]}`;
+}
+
+/** -1 where there is none: all are NaN. */
+function indexOfLargest(data: NumericData): number {
+  let best = -1;
+  let largest = -Infinity;
+  for (let index = 0; index < data.length; index++)
+    if ((data[index] as number) > largest) {
+      best = index;
+      largest = data[index] as number;
+    }
+  return best;
 }
 
 function elementsJson(datatype: Datatype, data: TensorData): string {
@@ -103,14 +152,57 @@ function elementsJson(datatype: Datatype, data: TensorData): string {
 
 function floatsJson(data: NumericData): string {
   let json = '';
-  for (let i = 0; i < data.length; i++)
-    json += i === 0 ? numberJson(data[0] as number) : ',' + numberJson(data[i] as number);
+  for (let index = 0; index < data.length; index++)
+    json += index === 0 ? numberJson(data, 0) : ',' + numberJson(data, index);
   return json;
 }
 
+function numberJson(data: NumericData, index: number): string {
+  const value = data[index] as number;
+  return data instanceof Float32Array ? float32Json(value) : floatJson(value);
+}
+
 /** JSON has no NaN and no infinity: they become `null`, as `JSON.stringify` has it. */
-function numberJson(value: number): string {
+function floatJson(value: number): string {
   return value - value === 0 ? String(value) : 'null';
+}
+
+/**
+ * Nine significant digits tell every 32-bit float from its neighbours. `String` would give the 17 of the double that
+ * stands for it, of which a client reads the same float, at three times the cost.
+ */
+function float32Json(value: number): string {
+  if (value < 0) return '-' + float32Json(-value);
+  if (value >= 1e-7 && value < 1) return fractionJson(value);
+  if (value >= 1 && value < 1e6) return mixedJson(value);
+  if (value > 0 && value < 1e-7) {
+    const exponent = Math.floor(Math.log10(value));
+    const digits = String(Math.round(value / 10 ** (exponent - 8)));
+    return `${digits[0]}.${digits.slice(1)}e${exponent}`;
+  }
+  return floatJson(value);
+}
+
+/** `0.` and the zeros after it, for a number with 0, 1, 2 … of them. */
+const LEADING_ZEROS = ['0.', '0.0', '0.00', '0.000', '0.0000', '0.00000', '0.000000'];
+
+function fractionJson(value: number): string {
+  let scale = 1e9;
+  let zeros = 0;
+  for (let scaled = value; scaled < 0.1; scaled *= 10, scale *= 10) zeros++;
+  const digits = Math.round(value * scale);
+  // Round numbers are shorter as they are; ten digits would be the next power of ten.
+  if (digits % 1000 === 0 || digits < 1e8 || digits >= 1e9) return String(value);
+  return (LEADING_ZEROS[zeros] as string) + digits;
+}
+
+function mixedJson(value: number): string {
+  const whole = Math.floor(value);
+  let scale = 1e8;
+  for (let rest = whole; rest >= 10; rest /= 10) scale /= 10;
+  const digits = Math.round((value - whole) * scale);
+  if (digits % 100 === 0 || digits >= scale) return String(value);
+  return whole + '.' + String(scale + digits).slice(1);
 }
 
 /** Names and ids are mostly plain: then no escaping is needed. */

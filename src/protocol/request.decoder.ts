@@ -84,15 +84,15 @@ function isInferPattern(pattern: unknown): boolean {
 function requestId(body: JsonObject, message: RequestMessage): string | undefined {
   const { id } = body;
   if (id !== undefined && !isString(id)) throw invalid('`id` must be a string');
-  return [id, message.properties.messageId, message.properties.correlationId].find(isString);
+  if (id !== undefined) return id;
+  const { messageId, correlationId } = message.properties;
+  return isString(messageId) ? messageId : isString(correlationId) ? correlationId : undefined;
 }
 
 function modelName(body: JsonObject, { properties }: RequestMessage): string | undefined {
   const { headers, type } = properties;
-  const name = [headers?.['x-model'], body['model'], body['model_name'], type].find(
-    (given) => given !== undefined && given !== '',
-  );
-  if (name === undefined) return undefined;
+  const name = headers?.['x-model'] || body['model'] || body['model_name'] || type;
+  if (name === undefined || name === '') return undefined;
   if (!isString(name))
     throw invalid('the model name (header x-model, `model`, `model_name`) must be a string');
   return name;

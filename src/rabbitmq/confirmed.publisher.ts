@@ -2,14 +2,18 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { AmqpConnectionManager } from 'amqp-connection-manager';
 import type { ConfirmChannel, Message, Options } from 'amqplib';
 import { Settings } from '../config/settings.js';
+import { Answer } from './answer.frames.js';
 import { closedInTime, openBrokerConnection } from './broker.connection.js';
+import { ChannelWriter } from './channel.writer.js';
 
-/** A message for a queue, by way of the default exchange. */
-export interface Outgoing {
+/** Any other message for a queue, by way of the default exchange. */
+export interface Letter {
   readonly queue: string;
   readonly content: Buffer;
   readonly options: Options.Publish;
 }
+
+export type Outgoing = Answer | Letter;
 
 /** No queue of that name took the message; the broker has said so by `basic.return`. */
 export class UnroutableError extends Error {
@@ -52,11 +56,11 @@ export class ConfirmedPublisher {
   private readonly logger = new Logger('RabbitMQ');
   private manager: AmqpConnectionManager | undefined;
   private channel: ConfirmChannel | undefined;
+  private writer: ChannelWriter | undefined;
   private parked: Pending[] = [];
   private readonly returned = new Map<string, number>();
   private isBlocked = false;
   private isClosing = false;
-  private isCorked = false;
   private refusedAt = -Infinity;
 
   constructor(private readonly settings: Settings) {}
@@ -113,6 +117,7 @@ export class ConfirmedPublisher {
       this.returned.set(keyOf(message), (this.returned.get(keyOf(message)) ?? 0) + 1),
     );
     this.channel = channel;
+    this.writer = new ChannelWriter(channel);
     this.sendParked();
   }
 
@@ -132,18 +137,29 @@ export class ConfirmedPublisher {
       this.parked.push(pending);
       return;
     }
-    const { queue, content, options } = pending.message;
-    this.cork(channel);
     try {
-      channel.publish('', queue, content, options, (error: unknown) => {
-        if (error) this.retry(pending, channel);
-        else if (this.returned.size > 0 && this.takeReturn(pending.message))
-          pending.reject(new UnroutableError(queue));
-        else pending.resolve();
-      });
+      this.send(channel, pending);
     } catch (error) {
       if (error instanceof RangeError || error instanceof TypeError) pending.reject(error);
       else this.retry(pending, channel);
+    }
+  }
+
+  private send(channel: ConfirmChannel, pending: Pending): void {
+    const { message } = pending;
+    const onConfirm = (error: unknown) => {
+      if (error) this.retry(pending, channel);
+      else if (this.returned.size > 0 && this.takeReturn(message))
+        pending.reject(new UnroutableError(message.queue));
+      else pending.resolve();
+    };
+    if (!('body' in message)) channel.publish('', message.queue, message.content, message.options, onConfirm);
+    else if (this.writer?.fits(message)) {
+      this.writer.publish(message);
+      (channel as unknown as { pushConfirmCallback(callback: unknown): void }).pushConfirmCallback(onConfirm);
+    } else {
+      const { queue, content, options } = letterOf(message);
+      channel.publish('', queue, content, options, onConfirm);
     }
   }
 
@@ -154,32 +170,24 @@ export class ConfirmedPublisher {
   }
 
   /** A return comes before the confirm of its message, and carries nothing but the message to know it by. */
-  private takeReturn({ queue, options }: Outgoing): boolean {
-    const key = `${queue}\n${options.messageId}`;
+  private takeReturn(message: Outgoing): boolean {
+    const key = `${message.queue}\n${'body' in message ? message.messageId : message.options.messageId}`;
     const count = this.returned.get(key);
     if (count === undefined) return false;
     if (count > 1) this.returned.set(key, count - 1);
     else this.returned.delete(key);
     return true;
   }
+}
 
-  /**
-   * Lets what is published in one turn of the event loop leave in one write. amqplib writes each frame by itself,
-   * in a `setImmediate` of its own, hence two of them before the cork is pulled.
-   */
-  private cork({ connection }: ConfirmChannel): void {
-    if (this.isCorked) return;
-    const { stream } = connection as { stream?: NodeJS.WritableStream & { cork?(): void; uncork?(): void } };
-    if (!stream?.cork || !stream.uncork) return;
-    this.isCorked = true;
-    stream.cork();
-    setImmediate(() =>
-      setImmediate(() => {
-        this.isCorked = false;
-        stream.uncork?.();
-      }),
-    );
-  }
+/** An answer that is too large for one frame, as amqplib takes it. */
+function letterOf({ queue, body, traceparent, mandatory, ...properties }: Answer): Letter {
+  const options = { ...properties, mandatory, persistent: true, contentType: 'application/json' };
+  return {
+    queue,
+    content: Buffer.from(body),
+    options: traceparent === undefined ? options : { ...options, headers: { traceparent } },
+  };
 }
 
 function keyOf({ fields, properties }: Message): string {

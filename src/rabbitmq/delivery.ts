@@ -13,7 +13,7 @@ export class Delivery {
   constructor(
     readonly message: ConsumeMessage,
     private readonly acks: AckCoalescer,
-    private readonly onSettled: () => void,
+    private readonly custody: { onSettled(): void },
   ) {
     acks.take(message.fields.deliveryTag);
   }
@@ -47,7 +47,7 @@ export class Delivery {
   private settle(): boolean {
     if (this.isSettled) return false;
     this.isSettled = true;
-    this.onSettled();
+    this.custody.onSettled();
     return true;
   }
 }

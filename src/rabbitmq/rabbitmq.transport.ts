@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { Injectable, Logger } from '@nestjs/common';
-import { RmqContext, ServerRMQ } from '@nestjs/microservices';
+import { MessageHandler, RmqContext, ServerRMQ } from '@nestjs/microservices';
 import type { AmqpConnectionManager, ChannelWrapper } from 'amqp-connection-manager';
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
 import { isObservable } from 'rxjs';
@@ -11,6 +11,7 @@ import { INFER_PATTERN } from '../protocol/request.decoder.js';
 import { AckCoalescer } from './ack.coalescer.js';
 import { Backoff } from './backoff.js';
 import { closedInTime, openBrokerConnection } from './broker.connection.js';
+import { ChannelWriter } from './channel.writer.js';
 import { Delivery } from './delivery.js';
 import { ensureTopology } from './topology.js';
 
@@ -33,6 +34,7 @@ export class RabbitMqTransport extends ServerRMQ {
   lastProgressAt = performance.now();
   private deliveriesInHand = 0;
   private acks: AckCoalescer | undefined;
+  private handler: MessageHandler | undefined;
   private consuming: { channel: ConfirmChannel; consumerTag: string } | undefined;
   private onIdle: (() => void) | undefined;
   private onListening: ((error?: unknown) => void) | undefined;
@@ -78,6 +80,7 @@ export class RabbitMqTransport extends ServerRMQ {
   /** Runs on every new connection. */
   override async setupChannel(channel: ConfirmChannel): Promise<void> {
     // No listener for 'error': unhandled, it takes the connection down, and the manager then renews both.
+    new ChannelWriter(channel);
     const acks = new AckCoalescer(channel);
     channel.on('close', () => {
       acks.close();
@@ -146,19 +149,24 @@ export class RabbitMqTransport extends ServerRMQ {
 
   private accept(message: ConsumeMessage, channel: ConfirmChannel, acks: AckCoalescer): void {
     if (this.deliveriesInHand++ === 0) this.lastProgressAt = performance.now();
-    const delivery = new Delivery(message, acks, () => this.onSettled());
-    const handler = this.messageHandlers.get(INFER_PATTERN);
-    if (!handler) throw new Error(`no @MessagePattern('${INFER_PATTERN}') handler is registered`);
-    const context = new RmqContext([message, channel, INFER_PATTERN]);
-    const refuse = (error: unknown) => this.onRefused(delivery, error);
-    // Nest gives what a guard, pipe or interceptor threw as an observable that fails.
-    void handler(delivery, context).then(
-      (outcome: unknown) => isObservable(outcome) && outcome.subscribe({ error: refuse }),
-      refuse,
-    );
+    const delivery = new Delivery(message, acks, this);
+    void this.handOver(delivery, new RmqContext([message, channel, INFER_PATTERN]));
   }
 
-  private onSettled(): void {
+  private async handOver(delivery: Delivery, context: RmqContext): Promise<void> {
+    this.handler ??= this.messageHandlers.get(INFER_PATTERN);
+    if (!this.handler) throw new Error(`no @MessagePattern('${INFER_PATTERN}') handler is registered`);
+    try {
+      const outcome: unknown = await this.handler(delivery, context);
+      // Nest gives what a guard, pipe or interceptor threw as an observable that fails.
+      if (isObservable(outcome)) outcome.subscribe({ error: (error) => this.onRefused(delivery, error) });
+    } catch (error) {
+      this.onRefused(delivery, error);
+    }
+  }
+
+  /** A delivery has been settled; it says so itself. */
+  onSettled(): void {
     this.lastProgressAt = performance.now();
     if (--this.deliveriesInHand === 0) this.onIdle?.();
   }

@@ -4,6 +4,7 @@ import { Settings } from '../config/settings.js';
 import { InferenceError } from '../inference/inference.errors.js';
 import { Activity } from '../metrics/activity.js';
 import { answerId, encodeError, Identity } from '../protocol/answer.encoder.js';
+import { Answer } from './answer.frames.js';
 import { ConfirmedPublisher, PublishAbandonedError, UnroutableError } from './confirmed.publisher.js';
 import { deadLetterProperties, reasonHeaders } from './dead-letter.js';
 import { Delivery } from './delivery.js';
@@ -33,7 +34,7 @@ export class ResultPublisher {
    *
    * @throws InferenceError REPLY_UNROUTABLE when that queue does not exist
    */
-  async publish(delivery: Delivery, id: string | undefined, body: Buffer): Promise<void> {
+  async publish(delivery: Delivery, id: string | undefined, body: string): Promise<void> {
     try {
       await this.answer(delivery, id, 'inference.result', body);
       this.activity.answered(performance.now() - delivery.receivedAt);
@@ -83,7 +84,7 @@ export class ResultPublisher {
     );
   }
 
-  private answer(delivery: Delivery, id: string | undefined, type: string, body: Buffer): Promise<void> {
+  private answer(delivery: Delivery, id: string | undefined, type: Answer['type'], body: string): Promise<void> {
     const { properties } = delivery.message;
     const queue = (properties.replyTo as string | undefined) || this.settings.RESULTS_QUEUE;
     if (!queue) {
@@ -91,15 +92,17 @@ export class ResultPublisher {
       return Promise.resolve();
     }
     const traceparent: unknown = properties.headers?.['traceparent'];
-    const options: Options.Publish = {
-      persistent: true,
-      mandatory: !queue.startsWith(DIRECT_REPLY_TO),
-      contentType: 'application/json',
-      type,
-      correlationId: properties.correlationId as string | undefined,
-      messageId: answerId(delivery.message, id),
-    };
-    if (typeof traceparent === 'string' && TRACEPARENT.test(traceparent)) options.headers = { traceparent };
-    return this.publisher.publish({ queue, content: body, options }, delivery);
+    return this.publisher.publish(
+      {
+        queue,
+        body,
+        type,
+        messageId: answerId(delivery.message, id),
+        correlationId: properties.correlationId as string | undefined,
+        traceparent: typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : undefined,
+        mandatory: !queue.startsWith(DIRECT_REPLY_TO),
+      },
+      delivery,
+    );
   }
 }

@@ -76,6 +76,7 @@ export class ContestantProcess {
   }
 
   private onLine(line: string): void {
+    if (process.env['BENCH_PROF']?.includes('trace') && / ms: /.test(line)) process.stderr.write(line + '\n');
     this.lines.push(line);
     if (/^consuming|"consuming from/.test(line)) {
       this.readyMs = performance.now() - this.startedAt;

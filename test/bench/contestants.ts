@@ -58,7 +58,7 @@ export const CONTESTANTS: readonly Contestant[] = [
   {
     name: 'onnxmq',
     about: 'the product, as shipped, default settings',
-    command: (lab) => [lab.node.path, 'dist/main.js'],
+    command: (lab) => [lab.node.path, ...(process.env['BENCH_PROF'] ? process.env['BENCH_PROF'].split(' ') : []), 'dist/main.js'],
     env: ({ settings }) => ({
       ...SHIPPED,
       HTTP_HOST: '127.0.0.1',
@@ -87,5 +87,5 @@ export function environment(contestant: Contestant, task: Task): Record<string, 
 }
 
 function node(file: string): Contestant['command'] {
-  return (lab) => [lab.node.path, `${PROJECT_FOLDER}dist/bench/test/bench/contestants/${file}.js`];
+  return (lab) => [lab.node.path, ...(process.env['BENCH_PROF']?.split(' ') ?? []), `${PROJECT_FOLDER}dist/bench/test/bench/contestants/${file}.js`];
 }
