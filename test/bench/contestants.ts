@@ -68,6 +68,8 @@ export const CONTESTANTS: readonly Contestant[] = [
       ...settings,
     }),
   },
+  { name: 'rust', about: '', command: () => ['/tmp/peers-scratch/rust-target/release/peer'] },
+  { name: 'go', about: '', command: () => ['/tmp/peers-scratch/gopeer'] },
 ];
 
 /** The environment of a contestant at work on a task. */
@@ -80,6 +82,8 @@ export function environment(contestant: Contestant, task: Task): Record<string, 
     PREPROCESS_IO_DELAY_MS: String(task.ioDelayMs),
     ORT_DISABLE_TELEMETRY: '1',
     NODE_OPTIONS: '',
+    GOMAXPROCS: '1',
+    ORT_DYLIB_PATH: `${PROJECT_FOLDER}node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1`,
   };
   // The product finds these by itself.
   const forOthers = { PREFETCH: String(PREFETCH), BATCH_MAX_SIZE: '64', BATCH_MAX_WAIT_MS: '2' };
