@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
-import { InferenceRequest } from '../protocol/inference-request.js';
+import { InferenceRequest, SPENT } from '../protocol/inference-request.js';
 import { Row, rowsOf } from '../protocol/rows.js';
 import { PreprocessModel, Preprocessor } from './preprocessor.js';
 import { SharedDelay } from './shared-delay.js';
@@ -20,6 +20,7 @@ export class PreprocessService extends Preprocessor {
 
   override async prepare(request: InferenceRequest, model: PreprocessModel): Promise<Row[]> {
     const rows = rowsOf(request, model.signature);
+    request.input = SPENT;
     const ioDelayMs = this.settings.PREPROCESS_IO_DELAY_MS ?? model.config.preprocess.ioDelayMs;
     if (ioDelayMs > 0) await this.io.of(ioDelayMs);
     for (const row of rows) transform(row, model.config.preprocess);

@@ -4,8 +4,11 @@ export interface InferenceRequest {
   readonly id?: string;
   /** The model asked for; none means the default model. */
   readonly model?: string;
-  /** What to infer from: named tensors, or the shorthand's one row without a name. */
-  readonly input: NamedTensors | ShorthandRow;
+  /**
+   * What to infer from: named tensors, or the shorthand's one row without a name. {@link SPENT} once it has become
+   * rows: requests wait for their I/O by the thousand, and need not hold their numbers twice.
+   */
+  input: NamedTensors | ShorthandRow;
   /** Names of the outputs asked for; none means all. */
   readonly outputs?: readonly string[];
   /** Not to be inferred after this moment, in ms on the clock of `performance.now()`. */
@@ -25,6 +28,9 @@ export interface ShorthandRow {
   readonly form: 'row';
   readonly data: unknown;
 }
+
+/** The input of a request that has become rows. */
+export const SPENT: ShorthandRow = { form: 'row', data: undefined };
 
 export interface RequestTensor {
   readonly name: string;

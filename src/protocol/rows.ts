@@ -49,13 +49,28 @@ function shorthandRow(data: unknown, model: ModelSignature): Row {
       'INVALID_REQUEST',
       `\`data\` serves models with one input; send \`inputs\` for ${describeAll(model.inputs)}`,
     );
-  const dims = shorthandDims(data, model.isBatched ? spec.shape.slice(1) : spec.shape);
+  const dims =
+    flatDims(data, model) ?? shorthandDims(data, model.isBatched ? spec.shape.slice(1) : spec.shape);
   if (!dims)
     throw new InferenceError(
       'SHAPE_MISMATCH',
       `\`data\` has shape [${nestedDims(data, spec.shape.length).join(', ')}], which is no row; the model expects ${describe(spec)}${model.isBatched ? ', sent without the first (batch) dimension' : ''}`,
     );
   return { tensors: [readTensor(spec.name, spec.datatype, dims, data)], dims: [dims] };
+}
+
+/** The dimensions of a row, for models whose only input leaves none open but the batch dimension. */
+const fixedRowDims = new WeakMap<ModelSignature, readonly number[] | undefined>();
+
+/** The usual case, which needs no look at the shape: the right number of elements, flat. */
+function flatDims(data: unknown, model: ModelSignature): readonly number[] | undefined {
+  if (!fixedRowDims.has(model)) {
+    const shape = model.inputs[0]?.shape.slice(model.isBatched ? 1 : 0) ?? [];
+    fixedRowDims.set(model, shape.every((dim) => typeof dim === 'number') ? shape : undefined);
+  }
+  const dims = fixedRowDims.get(model);
+  const isFlat = Array.isArray(data) && !Array.isArray(data[0]) && data.length > 0;
+  return dims && isFlat && data.length === elementCount(dims) ? dims : undefined;
 }
 
 /** The dimensions that shorthand data has for a row of `shape`, flat or nested; undefined where it fits neither. */

@@ -48,7 +48,10 @@ export function maxBytesOf({ queue, body, type, messageId, correlationId, tracep
  * @returns the offset after it
  */
 export function writeAnswer(target: Buffer, offset: number, channel: number, answer: Answer): number {
-  let at = target.writeUInt32BE((CLASS_BASIC << 16) | METHOD_PUBLISH, startFrame(target, offset, METHOD, channel));
+  let at = target.writeUInt32BE(
+    (CLASS_BASIC << 16) | METHOD_PUBLISH,
+    startFrame(target, offset, METHOD, channel),
+  );
   at = target.writeUInt16BE(0, at); // ticket
   target[at++] = 0; // the default exchange
   at = shortString(target, at, answer.queue);

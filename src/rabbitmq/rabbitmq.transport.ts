@@ -13,6 +13,7 @@ import { Backoff } from './backoff.js';
 import { closedInTime, openBrokerConnection } from './broker.connection.js';
 import { ChannelWriter } from './channel.writer.js';
 import { Delivery } from './delivery.js';
+import { DeliveryReader } from './delivery.reader.js';
 import { ensureTopology } from './topology.js';
 
 /** `connecting`: not consuming now, on the way to it; the others are what they say. */
@@ -81,6 +82,7 @@ export class RabbitMqTransport extends ServerRMQ {
   override async setupChannel(channel: ConfirmChannel): Promise<void> {
     // No listener for 'error': unhandled, it takes the connection down, and the manager then renews both.
     new ChannelWriter(channel);
+    new DeliveryReader(channel);
     const acks = new AckCoalescer(channel);
     channel.on('close', () => {
       acks.close();

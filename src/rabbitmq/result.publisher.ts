@@ -84,7 +84,12 @@ export class ResultPublisher {
     );
   }
 
-  private answer(delivery: Delivery, id: string | undefined, type: Answer['type'], body: string): Promise<void> {
+  private answer(
+    delivery: Delivery,
+    id: string | undefined,
+    type: Answer['type'],
+    body: string,
+  ): Promise<void> {
     const { properties } = delivery.message;
     const queue = (properties.replyTo as string | undefined) || this.settings.RESULTS_QUEUE;
     if (!queue) {
@@ -99,7 +104,8 @@ export class ResultPublisher {
         type,
         messageId: answerId(delivery.message, id),
         correlationId: properties.correlationId as string | undefined,
-        traceparent: typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : undefined,
+        traceparent:
+          typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : undefined,
         mandatory: !queue.startsWith(DIRECT_REPLY_TO),
       },
       delivery,

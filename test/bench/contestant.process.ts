@@ -30,6 +30,7 @@ export class ContestantProcess {
       detached: true, // Ctrl-C is for the parent
     });
     this.exited = once(this.child, 'close');
+    this.child.stderr?.on('data', (chunk) => process.env['BENCH_ERR'] && process.stderr.write(chunk));
     this.child.stderr?.on('data', (chunk) => (this.errors = (this.errors + String(chunk)).slice(-2000)));
     if (this.child.stdout) createInterface(this.child.stdout).on('line', (line) => this.onLine(line));
   }

@@ -30,7 +30,10 @@ export interface Contestant {
 const PREFETCH = 2000;
 
 /** The product as the image ships it. */
-const SHIPPED = { NODE_OPTIONS: '--max-semi-space-size=32', MALLOC_MMAP_THRESHOLD_: '131072' };
+const SHIPPED = {
+  NODE_OPTIONS: process.env['BENCH_NODE_OPTIONS'] ?? '--max-semi-space-size=32',
+  MALLOC_MMAP_THRESHOLD_: '131072',
+};
 
 export const CONTESTANTS: readonly Contestant[] = [
   {
@@ -58,7 +61,11 @@ export const CONTESTANTS: readonly Contestant[] = [
   {
     name: 'onnxmq',
     about: 'the product, as shipped, default settings',
-    command: (lab) => [lab.node.path, ...(process.env['BENCH_PROF'] ? process.env['BENCH_PROF'].split(' ') : []), 'dist/main.js'],
+    command: (lab) => [
+      lab.node.path,
+      ...(process.env['BENCH_PROF'] ? process.env['BENCH_PROF'].split(' ') : []),
+      'dist/main.js',
+    ],
     env: ({ settings }) => ({
       ...SHIPPED,
       HTTP_HOST: '127.0.0.1',
@@ -91,5 +98,9 @@ export function environment(contestant: Contestant, task: Task): Record<string, 
 }
 
 function node(file: string): Contestant['command'] {
-  return (lab) => [lab.node.path, ...(process.env['BENCH_PROF']?.split(' ') ?? []), `${PROJECT_FOLDER}dist/bench/test/bench/contestants/${file}.js`];
+  return (lab) => [
+    lab.node.path,
+    ...(process.env['BENCH_PROF']?.split(' ') ?? []),
+    `${PROJECT_FOLDER}dist/bench/test/bench/contestants/${file}.js`,
+  ];
 }
