@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus as processors, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { PROJECT_FOLDER } from '../../src/cli/test-set.js';
 
@@ -76,9 +76,9 @@ export function openLab(say: (line: string) => void, nodePath?: string): Lab {
   };
 }
 
-function describeMachine(processors: number): string {
-  const model = cpus()[0]?.model.trim() ?? 'unknown processor';
-  return `${processors} × ${model}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${process.arch}`;
+function describeMachine(count: number): string {
+  const model = processors()[0]?.model.trim() ?? 'unknown processor';
+  return `${count} × ${model}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${process.arch}`;
 }
 
 /** Processors that this process may run on: `0-1,4` → 0, 1, 4. */

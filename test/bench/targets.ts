@@ -116,8 +116,9 @@ export const TARGETS: readonly Target[] = [
 export const TARGET_SUITES: readonly string[] = [...new Set([...TARGETS.map(({ suite }) => suite), BARE])];
 
 export function checkTargets(results: Results, targets: readonly Target[] = TARGETS): Check[] {
-  return targets.map(({ measured: measure, name, limit, isReached, unit, digits }) => {
-    const measured = measure(results);
+  return targets.map((target) => {
+    const { name, limit, isReached, unit, digits } = target;
+    const measured = target.measured(results);
     const check = { name, limit, isReached, unit, digits, measured };
     if (measured === undefined) return { ...check, verdict: 'not measured' };
     const isPassed = isReached === 'at least' ? measured >= limit : measured <= limit;

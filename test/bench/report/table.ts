@@ -2,6 +2,7 @@ import { count, FigureName, FIGURES, shown } from '../figures.js';
 import { Results } from '../results.js';
 import { SUITES } from '../suites.js';
 import { Check } from '../targets.js';
+import { Change } from './compare.js';
 
 /** In one line of a terminal there is room for these; bench.json and bench.html have all. */
 const LEFT_OUT: readonly FigureName[] = ['sendLagP99Ms', 'workerP50Ms'];
@@ -41,6 +42,18 @@ export function cellOf(
 export function checksTable(checks: readonly Check[]): string {
   const rows = checks.map((check) => [check.name, limitOf(check), measuredOf(check), check.verdict]);
   return `\ntargets\n${aligned([['', 'target', 'measured', ''], ...rows])}`;
+}
+
+/** Each figure of both benches: before, after, and by how much. */
+export function changesTable(changes: readonly Change[]): string {
+  const rows = changes.map(({ suite, subject, x, figure, before, after, ratio, verdict }) => [
+    `${suite} ${subject} ${count(x)}: ${FIGURES[figure].label}`,
+    shown(before, figure),
+    shown(after, figure),
+    `${count(ratio, 2)} ×`,
+    verdict,
+  ]);
+  return `\nbefore and after\n${aligned([['', 'before', 'after', 'ratio', ''], ...rows])}`;
 }
 
 export function limitOf({ isReached, limit, unit, digits }: Check): string {
