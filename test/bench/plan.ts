@@ -39,7 +39,7 @@ export const EFFORTS = {
   quick: {
     rounds: 1,
     messages: 10_000,
-    seconds: 2,
+    seconds: 1.5,
     sweeps: 'ends',
     manyWaiting: 200_000,
     memoryWaiting: 20_000,

@@ -25,6 +25,7 @@ export function convolution(folder: string): BenchModel {
     layers: (chain) => chain.convolutions([3, 32, 64, 128, 128]).dense([128, 10]),
     input: [3, 64, 64],
     output: [10],
+    isImage: true,
   });
 }
 
@@ -37,10 +38,12 @@ interface Plan {
   readonly layers: (chain: LayerChain) => LayerChain;
   readonly input: readonly number[];
   readonly output: readonly number[];
+  /** Rows are pixels from 0 to 255, which preprocessing scales to 1. Default: numbers from 0 to 1. */
+  readonly isImage?: boolean;
 }
 
 /** A models folder of its own for each, as a worker loads all that are in one. */
-function write(folder: string, name: string, { layers, input, output }: Plan): BenchModel {
+function write(folder: string, name: string, { layers, input, output, isImage }: Plan): BenchModel {
   const random = seededRandom(name);
   const chain = layers(new LayerChain(random));
   const modelsDir = join(folder, name);
@@ -55,11 +58,13 @@ function write(folder: string, name: string, { layers, input, output }: Plan): B
       weights: chain.weights,
     }),
   );
-  writeFileSync(join(modelFolder, 'model.json'), '{ "preprocess": { "ioDelayMs": 0 } }\n');
+  const preprocess = { ioDelayMs: 0, ...(isImage && { scale: 1 / 255 }) };
+  writeFileSync(join(modelFolder, 'model.json'), JSON.stringify({ preprocess }));
   const floats = input.reduce((product, dim) => product * dim, 1);
-  // Four digits, as pixels divided by 255 would have.
   const rows = Array.from({ length: ROWS }, () =>
-    Array.from({ length: floats }, () => Math.round(random() * 1e4) / 1e4),
+    Array.from({ length: floats }, () =>
+      isImage ? Math.floor(random() * 256) : Math.round(random() * 1e4) / 1e4,
+    ),
   );
   return { name, modelsDir, rows };
 }
@@ -82,11 +87,11 @@ class LayerChain implements Pick<Graph, 'nodes' | 'weights'> {
     return this;
   }
 
-  /** 3×3, the first with stride 1, the others with 2; ReLU after each; an average over what is left of the image. */
+  /** 3×3 with ReLU, the later half with stride 2; an average over what is left of the image. */
   convolutions(channels: readonly number[]): this {
     for (let layer = 1; layer < channels.length; layer++) {
       const [from, to] = [channels[layer - 1] as number, channels[layer] as number];
-      const stride = layer === 1 ? 1 : 2;
+      const stride = layer * 2 <= channels.length - 1 ? 1 : 2;
       const attributes = { kernel_shape: [3, 3], pads: [1, 1, 1, 1], strides: [stride, stride] };
       this.add('Conv', [this.last, this.weight([to, from, 3, 3], from * 9)], attributes);
       this.add('Relu', [this.last]);

@@ -25,7 +25,7 @@ export function lineChart({ title, xLabel, yLabel, series }: LineChart): string 
     series.map(({ name }) => name),
     TOP,
   );
-  const top = TOP + names.height + 8;
+  const top = TOP + names.height + 18;
   const bottom = top + LINE_AREA_HEIGHT;
   const points = series.flatMap((one) => one.points);
   const xs = [...new Set(points.map(({ x }) => x))].toSorted((a, b) => a - b);
@@ -40,7 +40,8 @@ export function lineChart({ title, xLabel, yLabel, series }: LineChart): string 
     content += line(MARGIN.left, yAt(tick), WIDTH - MARGIN.right, yAt(tick), 'grid');
     content += text(MARGIN.left - 8, yAt(tick) + 4, tickLabel(tick), 'faint', 'end');
   }
-  for (const tick of xScale.ticks) {
+  const isWhole = xs.every(Number.isInteger); // of what is counted there are no halves
+  for (const tick of xScale.ticks.filter((one) => !isWhole || Number.isInteger(one))) {
     content += line(xAt(tick), bottom, xAt(tick), bottom + 4, 'axis');
     content += text(xAt(tick), bottom + 20, tickLabel(tick), 'faint', 'middle');
   }
@@ -108,13 +109,13 @@ export function barChart({ title, label, digits, series, groups }: BarChart): st
 
 export interface StackedChart {
   readonly title: string;
-  readonly label: string;
+  readonly unit: string;
   readonly series: readonly string[];
   readonly groups: readonly { readonly name: string; readonly values: readonly number[] }[];
 }
 
 /** One bar for each group, of parts that add up. */
-export function stackedChart({ title, label, series, groups }: StackedChart): string {
+export function stackedChart({ title, unit, series, groups }: StackedChart): string {
   const names = legend(series, TOP);
   const top = TOP + names.height;
   const rowHeight = 48;
@@ -131,13 +132,13 @@ export function stackedChart({ title, label, series, groups }: StackedChart): st
   }
   groups.forEach(({ name, values }, row) => {
     const y = top + row * rowHeight;
-    content += text(16, y + 16, `${name}: ${count(total(values), 1)}`);
+    content += text(16, y + 16, `${name}: ${count(total(values), 1)} ${unit}`);
     let from = 0;
     values.forEach((value, index) => {
-      const tip = `${series[index] ?? ''}: ${count(value, 2)}`;
+      const tip = `${series[index] ?? ''}: ${count(value, 2)} ${unit}`;
       content += bar(xAt(from), y + 22, xAt(from + value) - xAt(from), 18, colour(index), tip);
       from += value;
     });
   });
-  return plot(title, bottom + 48, content + text(WIDTH / 2, bottom + 38, label, 'faint', 'middle'));
+  return plot(title, bottom + 48, content + text(WIDTH / 2, bottom + 38, unit, 'faint', 'middle'));
 }

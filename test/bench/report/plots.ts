@@ -94,7 +94,7 @@ function stages(results: Results): Plot | undefined {
   const groups = stagesOf(results).map(({ name, ms }) => ({ name, values: ms }));
   if (groups.length === 0) return undefined;
   const title = "Where a message's time goes, at p50";
-  return { name: 'stages', svg: stackedChart({ title, label: 'ms', series: STAGE_NAMES, groups }) };
+  return { name: 'stages', svg: stackedChart({ title, unit: 'ms', series: STAGE_NAMES, groups }) };
 }
 
 function drawn(name: string, chart: Parameters<typeof lineChart>[0]): Plot | undefined {

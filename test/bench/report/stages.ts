@@ -16,9 +16,9 @@ export const STAGE_NAMES = ['broker, network, client', 'I/O wait', 'worker: deco
  */
 export function stagesOf(results: Results): Stages[] {
   const cases = [
-    { name: 'one at a time, I/O 0 ms, ms', suite: IDLE, x: 0, ioMs: 0 },
-    { name: 'one at a time, I/O 50 ms, ms', suite: IDLE, x: 50, ioMs: 50 },
-    { name: `at ${HIGH_LOAD} % of saturation, I/O 50 ms, ms`, suite: RATE, x: HIGH_LOAD, ioMs: 50 },
+    { name: 'one at a time, I/O 0 ms', suite: IDLE, x: 0, ioMs: 0 },
+    { name: 'one at a time, I/O 50 ms', suite: IDLE, x: 50, ioMs: 50 },
+    { name: `at ${HIGH_LOAD} % of saturation, I/O 50 ms`, suite: RATE, x: HIGH_LOAD, ioMs: 50 },
   ];
   return cases.flatMap(({ name, suite, x, ioMs }) => {
     const roundTripMs = results.median(suite, 'onnxmq', x, 'p50Ms');

@@ -66,7 +66,7 @@ export function legend(names: readonly string[], top: number): { content: string
   let y = top;
   let content = '';
   names.forEach((name, index) => {
-    const width = 30 + name.length * 7.2;
+    const width = 36 + name.length * 7.6;
     if (x + width > WIDTH && x > 16) {
       x = 16;
       y += 20;

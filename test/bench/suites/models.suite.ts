@@ -13,8 +13,9 @@ export const EVENT_LOOP = 'event-loop';
 const BATCH_SIZE = 64;
 const LONG_BATCH_MS = 100;
 const SHORT_HEARTBEAT_S = 5;
-/** Messages for a compute-bound model: what it can do at most in a run's time is not known before. */
-const COMPUTE_BOUND_SHARE = 0.02;
+/** Roughly what a worker does of each, in messages a second: so many are given for each second of a run. */
+const MLP_RATE = 2000;
+const CONVOLUTION_RATE = 300;
 /** Two batches: of a few hundred messages, one worker is to leave some to the other. */
 const FEW_IN_HAND = { CONCURRENCY: '128', PREFETCH: '128', BATCH_MAX_SIZE: String(BATCH_SIZE) };
 
@@ -26,9 +27,10 @@ export interface Models {
 
 /** Models that differ in what they compute, with one worker and with two; a bare loop beside them. */
 export function modelSteps({ digits, mlp, convolution }: Models, effort: Effort): Omit<Step, 'round'>[] {
-  const computeBound = Math.ceil(effort.messages * COMPUTE_BOUND_SHARE);
   const messages = (workload: Workload) =>
-    workload === digits ? effort.messages : workload === mlp ? computeBound * 5 : computeBound;
+    workload === digits
+      ? effort.messages
+      : Math.ceil(effort.seconds * (workload === mlp ? MLP_RATE : CONVOLUTION_RATE));
   const withWorkers = (workload: Workload, workers: number): Omit<Step, 'round'> => ({
     suite: MODELS,
     subject: workload.model,
@@ -36,7 +38,7 @@ export function modelSteps({ digits, mlp, convolution }: Models, effort: Effort)
     measure: (rig) =>
       runBacklog(
         rig,
-        { ...onnxmqWith(workload), workers, settings: workload === digits ? {} : FEW_IN_HAND },
+        { ...onnxmqWith(workload), workers, settings: workload === convolution ? FEW_IN_HAND : {} },
         messages(workload) * workers,
       ),
   });
