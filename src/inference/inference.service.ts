@@ -5,7 +5,6 @@ import { Activity } from '../metrics/activity.js';
 import { ModelFile, ModelRepository } from '../models/model.repository.js';
 import { OnnxSession } from '../models/onnx.session.js';
 import { describe, Row, RowOutput } from '../protocol/rows.js';
-import { asInferenceError } from './inference.errors.js';
 import { ServedModel } from './served-model.js';
 
 /** Owns the sessions for the life of the process; inference is batched behind {@link infer}. */
@@ -57,14 +56,10 @@ export class InferenceService {
    * @returns one output a row, in the order of the rows
    * @throws InferenceError INFERENCE_FAILED or DEADLINE_EXCEEDED, the first of any row
    */
-  async infer(model: ServedModel, rows: readonly Row[], deadline?: number): Promise<RowOutput[]> {
-    try {
-      const [first] = rows;
-      if (first && rows.length === 1) return [await model.infer(first, deadline)];
-      return await Promise.all(rows.map((row) => model.infer(row, deadline)));
-    } catch (error) {
-      throw asInferenceError(error, 'INFERENCE_FAILED', `model '${model.name}' failed on this input`);
-    }
+  infer(model: ServedModel, rows: readonly Row[], deadline?: number): Promise<RowOutput[]> {
+    const [first] = rows;
+    if (first && rows.length === 1) return model.infer(first, deadline).then(asList);
+    return Promise.all(rows.map((row) => model.infer(row, deadline)));
   }
 
   /** Frees the sessions; nothing may be inferred after that. */
@@ -88,4 +83,8 @@ export class InferenceService {
     );
     return model;
   }
+}
+
+function asList<T>(item: T): T[] {
+  return [item];
 }

@@ -6,7 +6,7 @@ import { AnsweringModel } from '../protocol/answer.encoder.js';
 import { ModelSignature, Row, RowOutput } from '../protocol/rows.js';
 import { PreprocessModel } from '../preprocess/preprocessor.js';
 import { runBisecting } from './bisect.js';
-import { InferenceError } from './inference.errors.js';
+import { asInferenceError, InferenceError } from './inference.errors.js';
 import { MicroBatcher } from './micro-batcher.js';
 
 interface QueuedRow {
@@ -23,7 +23,8 @@ export class ServedModel implements AnsweringModel, PreprocessModel {
   /** Largest batch, in rows; 1 for a model without a batch dimension. */
   readonly maxBatchSize: number;
   readonly maxBatchWaitMs: number;
-  private requestsPreparing = 0;
+  /** Requests in preprocessing, whose rows are about to come. */
+  private preparing = 0;
   private readonly batcher: MicroBatcher<QueuedRow, RowOutput>;
 
   /** @param onBatch told the rows of each batch that ran */
@@ -40,9 +41,13 @@ export class ServedModel implements AnsweringModel, PreprocessModel {
     this.maxBatchSize = this.isBatched ? maxSize : 1;
     this.maxBatchWaitMs = maxWaitMs;
     const run = async (items: readonly QueuedRow[]) => {
-      const outputs = await session.run(items.map(({ row }) => row));
-      onBatch(items.length);
-      return outputs;
+      try {
+        const outputs = await session.run(items.map(({ row }) => row));
+        onBatch(items.length);
+        return outputs;
+      } catch (error) {
+        throw asInferenceError(error, 'INFERENCE_FAILED', `model '${this.name}' failed on this input`);
+      }
     };
     this.batcher = new MicroBatcher([(items) => runBisecting(items, run)], {
       maxSize: this.maxBatchSize,
@@ -53,14 +58,25 @@ export class ServedModel implements AnsweringModel, PreprocessModel {
     });
   }
 
-  /** Requests in preprocessing, whose rows are about to come. */
-  get preparing(): number {
-    return this.requestsPreparing;
+  /** A request has gone into preprocessing: rows are about to come. */
+  expect(): void {
+    this.preparing++;
   }
 
-  set preparing(count: number) {
-    this.requestsPreparing = count;
-    if (count === 0) this.batcher.reconsider();
+  /** What follows {@link expect}: the rows are there. */
+  readonly onPrepared = (rows: Row[]): Row[] => {
+    this.leavePreparation();
+    return rows;
+  };
+
+  /** What follows {@link expect} otherwise. @throws InferenceError, PREPROCESS_FAILED where it is none already */
+  readonly onPrepareFailed = (error: unknown): never => {
+    this.leavePreparation();
+    throw asInferenceError(error, 'PREPROCESS_FAILED', 'preprocessing failed');
+  };
+
+  private leavePreparation(): void {
+    if (--this.preparing === 0) this.batcher.reconsider();
   }
 
   get inputs() {
@@ -79,7 +95,7 @@ export class ServedModel implements AnsweringModel, PreprocessModel {
     return this.config.labels;
   }
 
-  /** @throws InferenceError DEADLINE_EXCEEDED, or ONNX Runtime's Error, for this row alone */
+  /** @throws InferenceError DEADLINE_EXCEEDED or INFERENCE_FAILED, for this row alone */
   infer(row: Row, deadline?: number): Promise<RowOutput> {
     return this.batcher.add({ row, deadline });
   }

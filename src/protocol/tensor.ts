@@ -137,7 +137,27 @@ export function isDatatype(value: unknown): value is Datatype {
 
 /** A zero-filled tensor (empty strings for `BYTES`) of `length` elements. */
 export function allocate(datatype: Datatype, length: number): TensorData {
-  return CODECS[datatype].allocate(length);
+  return datatype === 'FP32' ? pooledFloats(length) : CODECS[datatype].allocate(length);
+}
+
+/** Elements of a pool; up to an eighth of it is handed out as a piece. */
+const POOL_LENGTH = 16_384;
+let pool = new Float32Array(0);
+let poolUsed = 0;
+
+/**
+ * A piece of a larger array, as Node does with small Buffers: an array of its own takes two allocations outside of
+ * V8's heap, and each batch of messages would bring the next full garbage collection nearer.
+ */
+function pooledFloats(length: number): Float32Array {
+  if (length > POOL_LENGTH / 8) return new Float32Array(length);
+  if (poolUsed + length > pool.length) {
+    pool = new Float32Array(POOL_LENGTH);
+    poolUsed = 0;
+  }
+  const start = poolUsed;
+  poolUsed += length;
+  return new Float32Array(pool.buffer, start * Float32Array.BYTES_PER_ELEMENT, length);
 }
 
 /** Elements `from` to `to` (excluded), without copying where the datatype allows. */

@@ -34,17 +34,11 @@ export class ResultPublisher {
    *
    * @throws InferenceError REPLY_UNROUTABLE when that queue does not exist
    */
-  async publish(delivery: Delivery, id: string | undefined, body: string): Promise<void> {
-    try {
-      await this.answer(delivery, id, 'inference.result', body);
-      this.activity.answered(performance.now() - delivery.receivedAt);
-    } catch (error) {
-      if (!(error instanceof UnroutableError)) throw error;
-      throw new InferenceError(
-        'REPLY_UNROUTABLE',
-        `the answer has nowhere to go: ${error.message} (any more)`,
-      );
-    }
+  publish(delivery: Delivery, id: string | undefined, body: string): Promise<void> {
+    return this.answer(delivery, id, 'inference.result', body).then(
+      () => this.activity.answered(performance.now() - delivery.receivedAt),
+      replyUnroutable,
+    );
   }
 
   /** The error answer, sent where the result would have gone. One that nobody waits for is no failure. */
@@ -111,4 +105,9 @@ export class ResultPublisher {
       delivery,
     );
   }
+}
+
+function replyUnroutable(error: unknown): never {
+  if (!(error instanceof UnroutableError)) throw error;
+  throw new InferenceError('REPLY_UNROUTABLE', `the answer has nowhere to go: ${error.message} (any more)`);
 }
