@@ -7,6 +7,8 @@ const LONG_TEXT = 64;
 const MINUS = 0x2d;
 const POINT = 0x2e;
 const ZERO = 0x30;
+/** Up to that of the smallest number that is written without an exponent. */
+const POWERS_OF_TEN = Array.from({ length: 16 }, (_, power) => 10 ** power);
 
 /**
  * Puts JSON together in bytes, in memory that is used again and again. Strings that are joined piece by piece would
@@ -55,17 +57,11 @@ export class JsonWriter {
    */
   float32(value: number): this {
     const size = Math.abs(value);
-    if (!(size >= 1e-6 && size < 1e9)) return this.number(value);
+    if (!(size > 0 && size < 1e9)) return this.number(value);
     this.makeRoom(NUMBER_BYTES);
     if (value < 0) this.bytes[this.at++] = MINUS;
-    const whole = Math.floor(size);
-    let scale = 1e9; // of the fraction: as many digits as the whole part leaves of nine
-    for (let rest = whole; rest >= 1; rest = Math.floor(rest / 10)) scale /= 10;
-    for (let rest = size; rest < 0.1; rest *= 10) scale *= 10;
-    const fraction = Math.round((size - whole) * scale);
-    const carry = fraction >= scale ? 1 : 0;
-    this.digits(whole + carry, 1);
-    if (fraction > 0 && carry === 0) this.fraction(fraction, scale);
+    if (size < 1e-6) this.small(size);
+    else this.plain(size);
     return this;
   }
 
@@ -81,17 +77,38 @@ export class JsonWriter {
     return this;
   }
 
-  /** `fraction / scale`, from its point on, without zeros at its end. */
-  private fraction(fraction: number, scale: number): void {
-    let digits = fraction;
-    let places = 0;
-    for (let rest = scale; rest > 1; rest /= 10) places++;
-    while (digits % 10 === 0) {
-      digits /= 10;
-      places--;
-    }
+  /** From 10⁻⁶ to below 10⁹: `12.5`. */
+  private plain(size: number): void {
+    const whole = Math.floor(size);
+    let places = 9; // after the point: as many as the whole part leaves of nine, zeros before the first not counted
+    for (let rest = whole; rest >= 1; rest /= 10) places--;
+    for (let rest = size; rest < 0.1; rest *= 10) places++;
+    const scale = POWERS_OF_TEN[places] as number;
+    const fraction = Math.round((size - whole) * scale);
+    if (fraction >= scale) return this.digits(whole + 1, 1);
+    this.digits(whole, 1);
+    if (fraction > 0) this.fraction(fraction, places);
+  }
+
+  /** Below 10⁻⁶: `1.25e-7`. */
+  private small(size: number): void {
+    let exponent = -7;
+    let scaled = size * 1e7;
+    for (; scaled < 1; scaled *= 10) exponent--;
+    const digits = Math.round(scaled * 1e8);
+    const first = Math.floor(digits / 1e8); // 10 where it was rounded up to the next power
+    this.digits(first, 1);
+    if (digits > first * 1e8) this.fraction(digits - first * 1e8, 8);
+    this.raw('e-').digits(-exponent, 1);
+  }
+
+  /** The point and `places` digits after it, but no zeros at the end. */
+  private fraction(digits: number, places: number): void {
+    let rest = digits;
+    let count = places;
+    for (; rest % 10 === 0; rest /= 10) count--;
     this.bytes[this.at++] = POINT;
-    this.digits(digits, places);
+    this.digits(rest, count);
   }
 
   /** A whole number below 10⁹, with zeros before it up to `places` digits. */
