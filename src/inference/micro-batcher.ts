@@ -1,3 +1,4 @@
+import { turnNow } from '../turn-clock.js';
 import { Fifo } from './fifo.js';
 
 /**
@@ -50,7 +51,7 @@ export class MicroBatcher<T, R> {
       const key = this.options.groupOf?.(item) ?? '';
       let group = this.groups.get(key);
       if (!group) this.groups.set(key, (group = new Fifo()));
-      group.push({ item, since: performance.now(), resolve, reject });
+      group.push({ item, since: turnNow(), resolve, reject });
       this.schedule();
     });
   }

@@ -20,7 +20,12 @@ export class PreprocessService extends Preprocessor {
   }
 
   override prepare(request: InferenceRequest, model: PreprocessModel): Promise<Row[]> {
-    const rows = rowsOf(request, model.signature);
+    let rows: Row[];
+    try {
+      rows = rowsOf(request, model.signature);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
     request.input = SPENT;
     const { preprocess } = model.config;
     const ioDelayMs = this.settings.PREPROCESS_IO_DELAY_MS ?? preprocess.ioDelayMs;

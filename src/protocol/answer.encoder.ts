@@ -83,24 +83,28 @@ function writeShape({ isBatched }: AnsweringModel, index: number, rows: readonly
 }
 
 function writeData(datatype: Datatype, index: number, rows: readonly RowOutput[]): void {
-  let isFirst = true;
+  let separator = '';
   for (const row of rows) {
     const data = row.tensors[index] as TensorData;
-    for (let at = 0; at < data.length; at++) {
-      if (!isFirst) writer.raw(',');
-      isFirst = false;
-      writeElement(datatype, data[at] as number | bigint | string);
-    }
+    if (data.length === 0) continue;
+    writer.raw(separator);
+    separator = ',';
+    writeElements(datatype, data);
   }
   writer.raw(']}');
 }
 
-function writeElement(datatype: Datatype, value: number | bigint | string): void {
-  if (typeof value === 'string') writer.string(value);
-  else if (typeof value === 'bigint') writer.raw(String(value));
-  else if (datatype === 'FP32') writer.float32(value);
-  else if (datatype === 'BOOL') writer.raw(value === 0 ? 'false' : 'true');
-  else writer.number(value);
+function writeElements(datatype: Datatype, data: TensorData): void {
+  if (datatype === 'FP32') writer.float32s(data as Float32Array);
+  else
+    for (let index = 0; index < data.length; index++) {
+      if (index > 0) writer.raw(',');
+      const value = data[index];
+      if (typeof value === 'string') writer.string(value);
+      else if (datatype === 'BOOL') writer.raw(value === 0 ? 'false' : 'true');
+      else if (typeof value === 'number') writer.number(value);
+      else writer.raw(String(value));
+    }
 }
 
 /** The error answer, in Nest's envelope (as `err`) where the request came in one. */
@@ -139,28 +143,26 @@ function openEnvelope({ id }: NestPacket, key: 'response' | 'err'): void {
 
 function writeLabels({ labels, scores }: FixedParts, rows: readonly RowOutput[]): void {
   if (!labels) return;
-  const best: number[] = [];
-  for (const row of rows) {
-    const data = row.tensors[scores] as NumericData | undefined;
-    if (data?.length !== labels.length) return;
-    const index = indexOfLargest(data);
-    if (index < 0) return;
-    best.push(index);
-  }
+  for (const row of rows) if (bestOf(row.tensors[scores], labels.length) < 0) return;
   writer.raw(',"parameters":{"label":[');
-  for (let row = 0; row < rows.length; row++)
-    writer.raw(row > 0 ? ',' : '').raw(labels[best[row] as number] as string);
+  for (let row = 0; row < rows.length; row++) {
+    if (row > 0) writer.raw(',');
+    writer.raw(labels[bestOf(rows[row]?.tensors[scores], labels.length)] as string);
+  }
   writer.raw('],"score":[');
   for (let row = 0; row < rows.length; row++) {
-    const data = rows[row]?.tensors[scores] as NumericData;
-    writer.raw(row > 0 ? ',' : '');
-    writeElement(data instanceof Float32Array ? 'FP32' : 'FP64', data[best[row] as number] as number);
+    if (row > 0) writer.raw(',');
+    const data = rows[row]?.tensors[scores] as Float32Array | Float64Array;
+    const score = data[bestOf(data, labels.length)] as number;
+    if (data instanceof Float32Array) writer.float32(score);
+    else writer.number(score);
   }
   writer.raw(']}');
 }
 
-/** -1 where there is none: all are NaN. */
-function indexOfLargest(data: NumericData): number {
+/** The index of the largest score; -1 where there is none: all are NaN, or they are not as many as the labels. */
+function bestOf(data: TensorData | undefined, labels: number): number {
+  if (data?.length !== labels) return -1;
   let best = -1;
   let largest = -Infinity;
   for (let index = 0; index < data.length; index++)

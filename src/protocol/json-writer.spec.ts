@@ -5,7 +5,7 @@ import { JsonWriter } from './json-writer.js';
 const writer = new JsonWriter();
 
 function float32(value: number): string {
-  return writer.start().float32(value).end();
+  return writer.start().float32s(Float32Array.of(value)).end();
 }
 
 describe('JsonWriter', () => {
@@ -48,6 +48,15 @@ describe('JsonWriter', () => {
     expect(float32(Math.fround(value))).toBe(json);
   });
 
+  it('puts commas between numbers', () => {
+    expect(
+      writer
+        .start()
+        .float32s(Float32Array.of(1, -0.25, NaN))
+        .end(),
+    ).toBe('1,-0.25,null');
+  });
+
   it('writes any text as JSON, in UTF-8', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 100 })), (texts) => {
@@ -60,7 +69,7 @@ describe('JsonWriter', () => {
 
   it('grows with what is written', () => {
     const long = 'é'.repeat(100_000);
-    writer.start().raw('[').string(long).raw(',').float32(1.5);
+    writer.start().raw('[').string(long).raw(',').float32s(Float32Array.of(1.5));
     expect(JSON.parse(writer.raw(']').end())).toEqual([long, 1.5]);
   });
 

@@ -4,6 +4,7 @@ const NUMBER_BYTES = 25;
 /** From this length on, a call out of JavaScript is cheaper than a loop. */
 const LONG_TEXT = 64;
 
+const COMMA = 0x2c;
 const MINUS = 0x2d;
 const POINT = 0x2e;
 const ZERO = 0x30;
@@ -52,17 +53,28 @@ export class JsonWriter {
   }
 
   /**
-   * A 32-bit float, in the nine significant digits that tell it from every other. `String` would give the 17 of the
-   * double that stands for it, of which a client reads the same float, at three times the cost.
+   * 32-bit floats with commas between them, in the nine significant digits that tell each from every other. `String`
+   * would give the 17 of the double that stands for it, of which a client reads the same float, at three times the cost.
    */
-  float32(value: number): this {
+  float32s(values: Float32Array): this {
+    this.makeRoom(values.length * (NUMBER_BYTES + 1));
+    for (let index = 0; index < values.length; index++) {
+      if (index > 0) this.bytes[this.at++] = COMMA;
+      this.float32(values[index] as number);
+    }
+    return this;
+  }
+
+  /** One of {@link float32s}. */
+  float32(value: number): void {
     const size = Math.abs(value);
-    if (!(size > 0 && size < 1e9)) return this.number(value);
-    this.makeRoom(NUMBER_BYTES);
+    if (!(size > 0 && size < 1e9)) {
+      this.number(value);
+      return;
+    }
     if (value < 0) this.bytes[this.at++] = MINUS;
     if (size < 1e-6) this.small(size);
     else this.plain(size);
-    return this;
   }
 
   /** What was written since the start. */

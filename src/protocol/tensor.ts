@@ -205,6 +205,7 @@ export function readTensor(
     );
   if (isNested) checkNesting(input, dims, data, 0);
   const tensor = allocate(datatype, length);
+  if (!isNested && tensor instanceof Float32Array && fillFloats(tensor, data)) return tensor;
   let at = 0;
   const fill = (values: readonly unknown[]): void => {
     for (const value of values) {
@@ -219,6 +220,16 @@ export function readTensor(
   };
   fill(data);
   return tensor;
+}
+
+/** The usual case, in a loop of its own. @returns false when something is no float: the other way finds out what */
+function fillFloats(tensor: Float32Array, data: readonly unknown[]): boolean {
+  for (let index = 0; index < data.length; index++) {
+    const value = data[index];
+    if (typeof value !== 'number' || !(Math.abs(value) <= FLOAT32_MAX)) return false;
+    tensor[index] = value;
+  }
+  return true;
 }
 
 /** Recursion ends at the rank of `dims`, however deep the data is nested. */

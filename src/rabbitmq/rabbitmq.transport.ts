@@ -8,6 +8,7 @@ import { isObservable } from 'rxjs';
 import { Settings } from '../config/settings.js';
 import { Capacity } from '../models/capacity.js';
 import { INFER_PATTERN } from '../protocol/request.decoder.js';
+import { turnNow } from '../turn-clock.js';
 import { AckCoalescer } from './ack.coalescer.js';
 import { Backoff } from './backoff.js';
 import { closedInTime, openBrokerConnection } from './broker.connection.js';
@@ -151,7 +152,7 @@ export class RabbitMqTransport extends ServerRMQ {
   }
 
   private accept(message: ConsumeMessage, channel: ConfirmChannel, acks: AckCoalescer): void {
-    if (this.deliveriesInHand++ === 0) this.lastProgressAt = performance.now();
+    if (this.deliveriesInHand++ === 0) this.lastProgressAt = turnNow();
     const delivery = new Delivery(message, acks, this);
     if (this.handler) this.handler(delivery);
     else void this.handOver(delivery, new RmqContext([message, channel, INFER_PATTERN]));
@@ -172,7 +173,7 @@ export class RabbitMqTransport extends ServerRMQ {
 
   /** A delivery has been settled; it says so itself. */
   onSettled(): void {
-    this.lastProgressAt = performance.now();
+    this.lastProgressAt = turnNow();
     if (--this.deliveriesInHand === 0) this.onIdle?.();
   }
 

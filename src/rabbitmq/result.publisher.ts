@@ -4,6 +4,7 @@ import { Settings } from '../config/settings.js';
 import { InferenceError } from '../inference/inference.errors.js';
 import { Activity } from '../metrics/activity.js';
 import { answerId, encodeError, Identity } from '../protocol/answer.encoder.js';
+import { turnNow } from '../turn-clock.js';
 import { Answer } from './answer.frames.js';
 import { ConfirmedPublisher, PublishAbandonedError, UnroutableError } from './confirmed.publisher.js';
 import { deadLetterProperties, reasonHeaders } from './dead-letter.js';
@@ -36,7 +37,7 @@ export class ResultPublisher {
    */
   publish(delivery: Delivery, id: string | undefined, body: string): Promise<void> {
     return this.answer(delivery, id, 'inference.result', body).then(
-      () => this.activity.answered(performance.now() - delivery.receivedAt),
+      () => this.activity.answered(turnNow() - delivery.receivedAt),
       replyUnroutable,
     );
   }
