@@ -4,7 +4,7 @@ import { InferenceRequest, NestPacket } from './inference-request.js';
 import { JsonWriter, quote } from './json-writer.js';
 import { RequestMessage } from './message.js';
 import { ModelSignature, RowOutput } from './rows.js';
-import { Datatype, NumericData, TensorData, TensorSpec } from './tensor.js';
+import { Datatype, TensorData, TensorSpec } from './tensor.js';
 
 /** What results need to know of the model that made them. */
 export interface AnsweringModel extends ModelSignature {
