@@ -1,0 +1,103 @@
+import { runRows, zeroRow } from './batch.js';
+import { Session } from './session.js';
+
+/** Timing takes no longer than this, however slow the model, but for batches of 1 and 2 rows. */
+const TIMING_BUDGET_MS = 300;
+/** A size's fastest run counts: what else the machine does only ever slows it down. */
+const PASSES = 5;
+/** Smaller batches are worth it where they give this share of the best rate … */
+const GOOD_RATE = 0.95;
+/** … and where a batch takes long enough that somebody would notice a shorter one, in ms. */
+const MIN_BATCH_MS = 1;
+
+/** What warm-up found out about a model. */
+export interface ModelProfile {
+  /** Largest batch worth running, in rows: larger ones would make their rows wait and give nothing for it. */
+  readonly maxBatchSize: number;
+  /** How long such a batch takes, in ms; undefined for a model that could not be run on zeros. */
+  readonly batchMs?: number;
+}
+
+export interface BatchTiming {
+  /** Rows. */
+  readonly size: number;
+  readonly ms: number;
+}
+
+/**
+ * Runs batches of zeros, so that no request pays for first runs, and times them. A model whose inputs have open
+ * dimensions besides the batch is not run.
+ *
+ * @param maxBatchSize the largest batch allowed, in rows
+ * @throws Error when the model fails on zeros
+ */
+export async function profile(session: Session, maxBatchSize: number): Promise<ModelProfile> {
+  const row = zeroRow(session.signature);
+  if (!row) return { maxBatchSize };
+  const run = (size: number) =>
+    runRows(
+      session,
+      Array.from({ length: size }, () => row),
+    );
+  return bestBatch(await timeBatches(run, maxBatchSize));
+}
+
+/** Runs each size once, as {@link profile} does, and times nothing. */
+export async function warmUp(session: Session, maxBatchSize: number): Promise<void> {
+  const row = zeroRow(session.signature);
+  if (!row) return;
+  for (const size of batchSizes(maxBatchSize))
+    await runRows(
+      session,
+      Array.from({ length: size }, () => row),
+    );
+}
+
+/**
+ * Times each power of two, and the largest size, as far as the budget goes.
+ *
+ * @param now in ms
+ */
+export async function timeBatches(
+  run: (size: number) => Promise<unknown>,
+  maxBatchSize: number,
+  now: () => number = () => performance.now(),
+): Promise<BatchTiming[]> {
+  const fastest = new Map<number, number>();
+  const timings = () => [...fastest].map(([size, ms]) => ({ size, ms }));
+  const endsAt = now() + TIMING_BUDGET_MS;
+  let lastMs = 0;
+  await run(1); // the very first run is like no other
+  for (let pass = 0; pass < PASSES; pass++)
+    for (const size of batchSizes(maxBatchSize)) {
+      const expectedMs = fastest.get(size) ?? 2 * lastMs;
+      const isNeeded = size <= 2 && !fastest.has(size);
+      if (now() + expectedMs > endsAt && !isNeeded) return timings();
+      const startedAt = now();
+      await run(size);
+      lastMs = now() - startedAt;
+      fastest.set(size, Math.min(lastMs, fastest.get(size) ?? Infinity));
+    }
+  return timings();
+}
+
+/**
+ * The largest size that was timed, or a smaller one that gives as many rows a second as makes no difference.
+ * A size that was too slow to be timed is not used: it would hold up all else.
+ */
+export function bestBatch(timings: readonly BatchTiming[]): Required<ModelProfile> {
+  const rateOf = ({ size, ms }: BatchTiming) => size / ms;
+  const bestRate = Math.max(...timings.map(rateOf));
+  const bySize = timings.toSorted((a, b) => a.size - b.size);
+  const isEnough = (timing: BatchTiming) =>
+    timing.ms >= MIN_BATCH_MS && rateOf(timing) >= GOOD_RATE * bestRate;
+  const best = bySize.find(isEnough) ?? bySize.at(-1);
+  if (!best) throw new Error('nothing was timed');
+  return { maxBatchSize: best.size, batchMs: best.ms };
+}
+
+function batchSizes(max: number): number[] {
+  const sizes = [];
+  for (let size = 1; size < max; size *= 2) sizes.push(size);
+  return [...sizes, max];
+}
