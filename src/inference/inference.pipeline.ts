@@ -30,23 +30,23 @@ interface Lane {
 /** The life of a message, for up to `CONCURRENCY` messages at once. */
 @Injectable()
 export class InferencePipeline {
-  private readonly lanes: Lane[];
+  private lanes: Lane[] | undefined;
   private readonly logger = new Logger('Inference');
 
   constructor(
-    capacity: Capacity,
+    private readonly capacity: Capacity,
     private readonly settings: Settings,
     private readonly preprocessor: Preprocessor,
     private readonly inference: InferenceService,
     private readonly results: ResultPublisher,
-  ) {
-    this.lanes = laneWidths(capacity.concurrency).map((width) => this.openLane(width));
-  }
+  ) {}
 
   /** Takes custody: from here on the delivery is settled by this class alone. */
   accept(delivery: Delivery): void {
-    let roomiest = this.lanes[0] as Lane;
-    for (const lane of this.lanes) if (lane.room > roomiest.room) roomiest = lane;
+    // Not before: the capacity is planned when the models are warm.
+    const lanes = (this.lanes ??= laneWidths(this.capacity.concurrency).map((width) => this.openLane(width)));
+    let roomiest = lanes[0] as Lane;
+    for (const lane of lanes) if (lane.room > roomiest.room) roomiest = lane;
     roomiest.room--;
     roomiest.deliveries.next(delivery);
   }

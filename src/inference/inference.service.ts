@@ -2,7 +2,8 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { StartupError } from '../config/startup-error.js';
 import { Activity } from '../metrics/activity.js';
-import { LoadedModel, ModelHost } from '../models/model.host.js';
+import { CapacityPlan } from '../models/capacity.js';
+import { ModelHost } from '../models/model.host.js';
 import { ModelFile, ModelRepository } from '../models/model.repository.js';
 import { describe, Row, RowOutput } from '../protocol/rows.js';
 import { asInferenceError } from './inference.errors.js';
@@ -22,6 +23,7 @@ export class InferenceService {
     private readonly settings: Settings,
     private readonly repository: ModelRepository,
     private readonly activity: Activity,
+    private readonly capacity: CapacityPlan,
   ) {
     this.host = new ModelHost(settings.INFERENCE_THREADS, repository.all, (error) => {
       this.warm = false;
@@ -35,7 +37,7 @@ export class InferenceService {
   }
 
   /**
-   * Loads every model and warms it up.
+   * Loads every model and warms it up, and plans the capacity by what it found.
    *
    * @throws StartupError naming the model, its file and ONNX Runtime's reason
    */
@@ -49,6 +51,7 @@ export class InferenceService {
         );
       }
     }
+    this.capacity.settle([...this.models.values()]);
     this.warm = true;
   }
 
@@ -87,23 +90,17 @@ export class InferenceService {
     const { maxSize = BATCH_MAX_SIZE, maxWaitMs = BATCH_MAX_WAIT_MS } = file.config.batching;
     const loaded = await this.host.load(file, maxSize);
     const model = new ServedModel(file, loaded, maxWaitMs, (rows) => this.activity.batchRan(rows));
-    this.logger.log(summary(model, loaded));
+    this.logger.log(summary(model));
     return model;
   }
 }
 
-function summary(
-  { name, version, signature, maxBatchSize, maxBatchWaitMs }: ServedModel,
-  loaded: LoadedModel,
-): string {
-  const { batchMs } = loaded.profile;
+function summary(model: ServedModel): string {
+  const { name, version, signature, maxBatchSize, maxBatchWaitMs, batchMs, threads } = model;
   const batching = signature.isBatched
     ? `batches of up to ${maxBatchSize} in ${maxBatchWaitMs} ms${batchMs === undefined ? '' : `, ${batchMs.toFixed(2)} ms each`}`
     : 'no batch dimension: one request a run';
-  const place =
-    loaded.threads === 0
-      ? 'on the event loop'
-      : `in ${loaded.threads} thread${loaded.threads === 1 ? '' : 's'}`;
+  const place = threads === 0 ? 'on the event loop' : `in ${threads} thread${threads === 1 ? '' : 's'}`;
   return (
     `${name} (version ${version}): ${signature.inputs.map(describe).join(', ')} → ` +
     `${signature.outputs.map(describe).join(', ')}; ${batching}; ${place}`

@@ -1,5 +1,6 @@
 import { runRows } from '../models/batch.js';
 import { ModelConfig } from '../models/model-config.js';
+import { MeasuredModel } from '../models/capacity.js';
 import { LoadedModel } from '../models/model.host.js';
 import { ModelFile } from '../models/model.repository.js';
 import { AnsweringModel } from '../protocol/answer.encoder.js';
@@ -15,13 +16,15 @@ interface QueuedRow {
 }
 
 /** A model at work: its session, its batcher, and how many of its requests are on the way to it. */
-export class ServedModel implements AnsweringModel, PreprocessModel {
+export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredModel {
   readonly name: string;
   readonly version: string;
   readonly config: ModelConfig;
   readonly signature: ModelSignature;
   /** Largest batch, in rows; 1 for a model without a batch dimension. */
   readonly maxBatchSize: number;
+  readonly batchMs: number | undefined;
+  readonly threads: number;
   private requestsPreparing = 0;
   private readonly batcher: MicroBatcher<QueuedRow, RowOutput>;
 
@@ -31,13 +34,14 @@ export class ServedModel implements AnsweringModel, PreprocessModel {
    */
   constructor(
     file: ModelFile,
-    { session, profile }: LoadedModel,
+    { session, profile, threads }: LoadedModel,
     readonly maxBatchWaitMs: number,
     onBatch: (rows: number) => void,
   ) {
     ({ name: this.name, version: this.version, config: this.config } = file);
     this.signature = session.signature;
-    this.maxBatchSize = profile.maxBatchSize;
+    ({ maxBatchSize: this.maxBatchSize, batchMs: this.batchMs } = profile);
+    this.threads = threads;
     const run = async (items: readonly QueuedRow[]) => {
       const rows = items.map(({ row }) => row);
       const outputs = await runRows(session, rows);

@@ -59,12 +59,22 @@ describe('timing batches', () => {
   });
 
   it('takes the fastest run of each size', async () => {
-    const model = new TimedModel((size, run) => (run > 6 && run < 12 ? size : size * 3));
-    expect(await model.time(16)).toEqual([1, 2, 4, 8, 16].map((size) => ({ size, ms: size })));
+    const model = new TimedModel((size, run) => (run > 6 && run < 12 ? size : size * 3) / 8);
+    expect(await model.time(16)).toEqual([1, 2, 4, 8, 16].map((size) => ({ size, ms: size / 8 })));
+  });
+
+  it('ends with a long batch that brings nothing over half of it', async () => {
+    const model = new TimedModel((size) => size * 2);
+    expect((await model.time(64)).map(({ size }) => size)).toEqual([1, 2, 4, 8]);
+  });
+
+  it('does not end with a batch that was only interrupted', async () => {
+    const model = new TimedModel((size, run) => (run === 5 ? 100 : 4 + size / 8));
+    expect((await model.time(64)).map(({ size }) => size)).toEqual(SIZES);
   });
 
   it('leaves out the sizes that a slow model would take too long for', async () => {
-    const model = new TimedModel((size) => size * 20);
+    const model = new TimedModel((size) => 40 + size * 8);
     expect((await model.time(64)).map(({ size }) => size)).toEqual([1, 2, 4]);
     expect(model.now).toBeLessThanOrEqual(300);
   });
@@ -72,7 +82,7 @@ describe('timing batches', () => {
   it('never leaves out one and two rows', async () => {
     const model = new TimedModel((size) => size * 1000);
     expect((await model.time(64)).map(({ size }) => size)).toEqual([1, 2]);
-    expect(model.ran).toEqual([1, 1, 2]);
+    expect(model.ran).toEqual([1, 1, 2]); // of which the first is not timed
   });
 
   it('runs a model of single rows only so', async () => {

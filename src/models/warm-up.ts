@@ -10,6 +10,9 @@ const GOOD_RATE = 0.95;
 /** … and where a batch takes long enough that somebody would notice a shorter one, in ms. */
 const MIN_BATCH_MS = 1;
 
+/** A batch this long, in ms, is not doubled where doubling has just brought nothing. */
+const LONG_BATCH_MS = 10;
+
 /** What warm-up found out about a model. */
 export interface ModelProfile {
   /** Largest batch worth running, in rows: larger ones would make their rows wait and give nothing for it. */
@@ -54,7 +57,7 @@ export async function warmUp(session: Session, maxBatchSize: number): Promise<vo
 }
 
 /**
- * Times each power of two, and the largest size, as far as the budget goes.
+ * Times the powers of two, and the largest size, as far as the budget goes and as larger ones promise anything.
  *
  * @param now in ms
  */
@@ -64,21 +67,28 @@ export async function timeBatches(
   now: () => number = () => performance.now(),
 ): Promise<BatchTiming[]> {
   const fastest = new Map<number, number>();
-  const timings = () => [...fastest].map(([size, ms]) => ({ size, ms }));
+  const time = async (size: number) => {
+    const startedAt = now();
+    await run(size);
+    const ms = Math.min(now() - startedAt, fastest.get(size) ?? Infinity);
+    fastest.set(size, ms);
+    return ms;
+  };
   const endsAt = now() + TIMING_BUDGET_MS;
-  let lastMs = 0;
+  const isTimeFor = (ms: number) => now() + ms <= endsAt;
   await run(1); // the very first run is like no other
-  for (let pass = 0; pass < PASSES; pass++)
-    for (const size of batchSizes(maxBatchSize)) {
-      const expectedMs = fastest.get(size) ?? 2 * lastMs;
-      const isNeeded = size <= 2 && !fastest.has(size);
-      if (now() + expectedMs > endsAt && !isNeeded) return timings();
-      const startedAt = now();
-      await run(size);
-      lastMs = now() - startedAt;
-      fastest.set(size, Math.min(lastMs, fastest.get(size) ?? Infinity));
-    }
-  return timings();
+  let lastMs = 0;
+  for (const size of batchSizes(maxBatchSize)) {
+    if (size > 2 && !isTimeFor(2 * lastMs)) break;
+    const gainsNothing = (ms: number) => lastMs > 0 && ms >= LONG_BATCH_MS && ms >= 2 * GOOD_RATE * lastMs;
+    let ms = await time(size);
+    if (gainsNothing(ms) && isTimeFor(ms)) ms = await time(size); // it may have been interrupted
+    if (gainsNothing(ms)) break;
+    lastMs = ms;
+  }
+  for (let pass = 1; pass < PASSES; pass++)
+    for (const [size, ms] of fastest) if (isTimeFor(ms)) await time(size);
+  return [...fastest].map(([size, ms]) => ({ size, ms }));
 }
 
 /**
