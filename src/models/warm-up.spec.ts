@@ -46,6 +46,10 @@ describe('the best batch', () => {
     expect(bestBatch(timings((size) => Math.max(8, size))).maxBatchSize).toBe(8);
   });
 
+  it('is small where only the smallest was not interrupted', () => {
+    expect(bestBatch(timings((size) => (size === 1 ? 0.5 : size * 1.5))).maxBatchSize).toBe(2);
+  });
+
   it('is none that was too slow to be timed', () => {
     expect(bestBatch(timings((size) => 100 + size).slice(0, 2)).maxBatchSize).toBe(2);
   });

@@ -5,7 +5,7 @@ import { Session } from './session.js';
 const TIMING_BUDGET_MS = 300;
 /** A size's fastest run counts: what else the machine does only ever slows it down. */
 const PASSES = 5;
-/** Smaller batches are worth it where they give this share of the best rate … */
+/** A batch is large enough where it gives this share of the rate of any larger one … */
 const GOOD_RATE = 0.95;
 /** … and where a batch takes long enough that somebody would notice a shorter one, in ms. */
 const MIN_BATCH_MS = 1;
@@ -92,15 +92,15 @@ export async function timeBatches(
 }
 
 /**
- * The largest size that was timed, or a smaller one that gives as many rows a second as makes no difference.
- * A size that was too slow to be timed is not used: it would hold up all else.
+ * The smallest size over which no larger one gains enough to matter. A size that was too slow to be timed is not
+ * used: it would hold up all else.
  */
 export function bestBatch(timings: readonly BatchTiming[]): Required<ModelProfile> {
   const rateOf = ({ size, ms }: BatchTiming) => size / ms;
-  const bestRate = Math.max(...timings.map(rateOf));
   const bySize = timings.toSorted((a, b) => a.size - b.size);
-  const isEnough = (timing: BatchTiming) =>
-    timing.ms >= MIN_BATCH_MS && rateOf(timing) >= GOOD_RATE * bestRate;
+  const isEnough = (timing: BatchTiming, index: number) =>
+    timing.ms >= MIN_BATCH_MS &&
+    bySize.slice(index).every((larger) => rateOf(timing) >= GOOD_RATE * rateOf(larger));
   const best = bySize.find(isEnough) ?? bySize.at(-1);
   if (!best) throw new Error('nothing was timed');
   return { maxBatchSize: best.size, batchMs: best.ms };
