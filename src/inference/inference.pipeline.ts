@@ -24,23 +24,29 @@ const HAND_BACK_DELAY_MS = 5_000;
 @Injectable()
 export class InferencePipeline {
   private readonly deliveries = new DeliveryQueue();
+  private isOpen = false;
   private readonly logger = new Logger('Inference');
 
   constructor(
-    capacity: Capacity,
+    private readonly capacity: Capacity,
     private readonly settings: Settings,
     private readonly preprocessor: Preprocessor,
     private readonly inference: InferenceService,
     private readonly results: ResultPublisher,
-  ) {
-    range(0, capacity.concurrency)
-      .pipe(mergeMap(() => this.slot(), capacity.concurrency))
-      .subscribe();
-  }
+  ) {}
 
   /** Takes custody: from here on the delivery is settled by this class alone. */
   accept(delivery: Delivery): void {
+    if (!this.isOpen) this.open();
     this.deliveries.push(delivery);
+  }
+
+  /** Not before the first delivery: the capacity is planned when the models are warm. */
+  private open(): void {
+    this.isOpen = true;
+    range(0, this.capacity.concurrency)
+      .pipe(mergeMap(() => this.slot(), this.capacity.concurrency))
+      .subscribe();
   }
 
   /**

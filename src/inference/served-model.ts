@@ -1,7 +1,8 @@
-import { Settings } from '../config/settings.js';
+import { runRows } from '../models/batch.js';
 import { ModelConfig } from '../models/model-config.js';
+import { MeasuredModel } from '../models/capacity.js';
+import { LoadedModel } from '../models/model.host.js';
 import { ModelFile } from '../models/model.repository.js';
-import { OnnxSession } from '../models/onnx.session.js';
 import { AnsweringModel } from '../protocol/answer.encoder.js';
 import { ModelSignature, Row, RowOutput } from '../protocol/rows.js';
 import { PreprocessModel } from '../preprocess/preprocessor.js';
@@ -15,47 +16,56 @@ interface QueuedRow {
 }
 
 /** A model at work: its session, its batcher, and how many of its requests are on the way to it. */
-export class ServedModel implements AnsweringModel, PreprocessModel {
+export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredModel {
   readonly name: string;
   readonly version: string;
   readonly config: ModelConfig;
   readonly signature: ModelSignature;
   /** Largest batch, in rows; 1 for a model without a batch dimension. */
   readonly maxBatchSize: number;
-  readonly maxBatchWaitMs: number;
+  readonly batchMs: number | undefined;
+  readonly threads: number;
   /** Requests in preprocessing, whose rows are about to come. */
   private preparing = 0;
   private readonly batcher: MicroBatcher<QueuedRow, RowOutput>;
 
-  /** @param onBatch told the rows of each batch that ran */
+  /**
+   * @param maxBatchWaitMs longest wait for company, in ms
+   * @param onBatch told the rows of each batch that ran
+   */
   constructor(
     file: ModelFile,
-    private readonly session: OnnxSession,
-    settings: Pick<Settings, 'BATCH_MAX_SIZE' | 'BATCH_MAX_WAIT_MS'>,
+    { session, profile, threads }: LoadedModel,
+    readonly maxBatchWaitMs: number,
     onBatch: (rows: number) => void,
   ) {
     ({ name: this.name, version: this.version, config: this.config } = file);
     this.signature = session.signature;
-    const { maxSize = settings.BATCH_MAX_SIZE, maxWaitMs = settings.BATCH_MAX_WAIT_MS } =
-      file.config.batching;
-    this.maxBatchSize = this.isBatched ? maxSize : 1;
-    this.maxBatchWaitMs = maxWaitMs;
+    ({ maxBatchSize: this.maxBatchSize, batchMs: this.batchMs } = profile);
+    this.threads = threads;
     const run = async (items: readonly QueuedRow[]) => {
       try {
-        const outputs = await session.run(items.map(({ row }) => row));
+        const outputs = await runRows(
+          session,
+          items.map(({ row }) => row),
+        );
         onBatch(items.length);
         return outputs;
       } catch (error) {
         throw asInferenceError(error, 'INFERENCE_FAILED', `model '${this.name}' failed on this input`);
       }
     };
-    this.batcher = new MicroBatcher([(items) => runBisecting(items, run)], {
-      maxSize: this.maxBatchSize,
-      maxWaitMs,
-      expected: () => this.preparing,
-      groupOf: hasOpenRow(this.signature) ? ({ row }) => row.dims.join(';') : undefined,
-      refuse: ({ deadline }) => deadlineError(deadline),
-    });
+    const runner = (items: readonly QueuedRow[]) => runBisecting(items, run);
+    this.batcher = new MicroBatcher(
+      Array.from({ length: session.parallelism }, () => runner),
+      {
+        maxSize: this.maxBatchSize,
+        maxWaitMs: maxBatchWaitMs,
+        expected: () => this.preparing,
+        groupOf: hasOpenRow(this.signature) ? ({ row }) => row.dims.join(';') : undefined,
+        refuse: ({ deadline }) => deadlineError(deadline),
+      },
+    );
   }
 
   /** A request has gone into preprocessing: rows are about to come. */
@@ -98,10 +108,6 @@ export class ServedModel implements AnsweringModel, PreprocessModel {
   /** @throws InferenceError DEADLINE_EXCEEDED or INFERENCE_FAILED, for this row alone */
   infer(row: Row, deadline?: number): Promise<RowOutput> {
     return this.batcher.add({ row, deadline });
-  }
-
-  release(): Promise<void> {
-    return this.session.release();
   }
 }
 

@@ -137,7 +137,7 @@ export function isDatatype(value: unknown): value is Datatype {
 
 /** A zero-filled tensor (empty strings for `BYTES`) of `length` elements. */
 export function allocate(datatype: Datatype, length: number): TensorData {
-  return datatype === 'FP32' ? pooledFloats(length) : CODECS[datatype].allocate(length);
+  return CODECS[datatype].allocate(length);
 }
 
 /** Elements of a pool; up to an eighth of it is handed out as a piece. */
@@ -204,7 +204,7 @@ export function readTensor(
       `input '${input}': shape [${dims.join(', ')}] needs ${length} elements, data has ${data.length}`,
     );
   if (isNested) checkNesting(input, dims, data, 0);
-  const tensor = allocate(datatype, length);
+  const tensor = datatype === 'FP32' ? pooledFloats(length) : allocate(datatype, length);
   if (!isNested && tensor instanceof Float32Array && fillFloats(tensor, data)) return tensor;
   let at = 0;
   const fill = (values: readonly unknown[]): void => {
