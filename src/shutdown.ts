@@ -23,7 +23,9 @@ export class Shutdown implements OnModuleDestroy, BeforeApplicationShutdown, OnA
     private readonly transport: RabbitMqTransport,
     private readonly publisher: ConfirmedPublisher,
     private readonly inference: InferenceService,
-  ) {}
+  ) {
+    inference.onThreadDied = (error) => this.crash(error);
+  }
 
   async onModuleDestroy(): Promise<void> {
     this.limit();
@@ -48,5 +50,11 @@ export class Shutdown implements OnModuleDestroy, BeforeApplicationShutdown, OnA
       this.logger.error(`not closed after ${limitMs} ms: ending now; the broker has what was in hand`);
       process.exit(1);
     }, limitMs).unref();
+  }
+
+  /** Without its thread the worker answers nothing. The broker has what was in hand, and gives it to another. */
+  private crash(error: Error): void {
+    this.logger.error(error.message);
+    process.exit(1);
   }
 }

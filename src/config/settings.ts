@@ -84,6 +84,7 @@ export const SETTINGS = {
     allowed: 'a whole number of milliseconds from 0 to 600000',
     schema: integer(0, 600_000).optional(),
   }),
+  INFERENCE_THREADS: setting({ allowed: 'auto or a whole number from 0 to 256', schema: autoOr(0, 256) }),
   MAX_MESSAGE_BYTES: setting({
     allowed: 'a whole number of bytes from 1 to 536870912',
     schema: integerOr(16_777_216, 1, 536_870_912),

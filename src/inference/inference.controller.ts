@@ -1,18 +1,26 @@
-import { Controller } from '@nestjs/common';
+import { Controller, OnApplicationBootstrap } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { INFER_PATTERN } from '../protocol/request.decoder.js';
 import { Delivery } from '../rabbitmq/delivery.js';
 import { RabbitMqTransport } from '../rabbitmq/rabbitmq.transport.js';
 import { InferencePipeline } from './inference.pipeline.js';
+import { NestEnhancers } from './nest-enhancers.js';
 
 /** Where a message enters: an ordinary Nest handler, so guards and interceptors work as everywhere. */
 @Controller()
-export class InferenceController {
+export class InferenceController implements OnApplicationBootstrap {
   constructor(
     private readonly pipeline: InferencePipeline,
-    transport: RabbitMqTransport,
+    private readonly transport: RabbitMqTransport,
+    private readonly enhancers: NestEnhancers,
   ) {
     transport.onRefused = (delivery, error) => void this.pipeline.fail(delivery, error);
+  }
+
+  /** Nest's way to a handler is a dozen promises. With nothing on the way, the transport goes straight to it. */
+  onApplicationBootstrap(): void {
+    if (!this.enhancers.precede(InferenceController, 'infer'))
+      this.transport.handler = (delivery) => this.infer(delivery);
   }
 
   @MessagePattern(INFER_PATTERN)

@@ -6,11 +6,12 @@ import { RabbitMqModule } from '../rabbitmq/rabbitmq.module.js';
 import { InferenceController } from './inference.controller.js';
 import { InferencePipeline } from './inference.pipeline.js';
 import { InferenceService } from './inference.service.js';
+import { NestEnhancers } from './nest-enhancers.js';
 
 @Module({
   imports: [ModelsModule, PreprocessModule, RabbitMqModule, MetricsModule],
   controllers: [InferenceController],
-  providers: [InferencePipeline, InferenceService],
+  providers: [InferencePipeline, InferenceService, NestEnhancers],
   exports: [InferenceService],
 })
 export class InferenceModule {}

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { mergeMap, Subject } from 'rxjs';
+import { mergeMap, Observable, range } from 'rxjs';
 import { Settings } from '../config/settings.js';
 import { Capacity } from '../models/capacity.js';
 import { Preprocessor } from '../preprocess/preprocessor.js';
@@ -13,45 +13,56 @@ import { ResultPublisher } from '../rabbitmq/result.publisher.js';
 import { dispositionOf } from './disposition.js';
 import { asInferenceError } from './inference.errors.js';
 import { InferenceService } from './inference.service.js';
+import { DeliveryQueue } from './delivery-queue.js';
 import { ServedModel } from './served-model.js';
 
-/** `mergeMap` searches its inner subscriptions at each end: 1 µs at 64, 12 at 2,000. */
-const LANE_WIDTH = 64;
 /** An id is the producer's, and may be as long as a body. */
 const MAX_LOGGED_ID = 100;
 const HAND_BACK_DELAY_MS = 5_000;
 
-interface Lane {
-  readonly deliveries: Subject<Delivery>;
-  /** How many more it can process at once; below 0, how many wait. */
-  room: number;
-}
-
 /** The life of a message, for up to `CONCURRENCY` messages at once. */
 @Injectable()
 export class InferencePipeline {
-  private readonly lanes: Lane[];
+  private readonly deliveries = new DeliveryQueue();
+  private isOpen = false;
   private readonly logger = new Logger('Inference');
 
   constructor(
-    capacity: Capacity,
+    private readonly capacity: Capacity,
     private readonly settings: Settings,
     private readonly preprocessor: Preprocessor,
     private readonly inference: InferenceService,
     private readonly results: ResultPublisher,
-  ) {
-    this.lanes = laneWidths(capacity.concurrency).map((width) => this.openLane(width));
-  }
+  ) {}
 
   /** Takes custody: from here on the delivery is settled by this class alone. */
   accept(delivery: Delivery): void {
-    let roomiest = this.lanes[0] as Lane;
-    for (const lane of this.lanes) if (lane.room > roomiest.room) roomiest = lane;
-    roomiest.room--;
-    roomiest.deliveries.next(delivery);
+    if (!this.isOpen) this.open();
+    this.deliveries.push(delivery);
   }
 
-  /** Never rejects: a rejection would end its lane. */
+  /** Not before the first delivery: the capacity is planned when the models are warm. */
+  private open(): void {
+    this.isOpen = true;
+    range(0, this.capacity.concurrency)
+      .pipe(mergeMap(() => this.slot(), this.capacity.concurrency))
+      .subscribe();
+  }
+
+  /**
+   * One of the `CONCURRENCY` slots: processes one delivery after the other as long as the worker lives. Under
+   * `mergeMap` are the slots and not the deliveries, whose subscriptions would cost as much as decoding them, and more
+   * the more there are.
+   */
+  private slot(): Observable<never> {
+    return new Observable(() => {
+      const process = (delivery: Delivery) => void this.process(delivery).then(processNext);
+      const processNext = () => this.deliveries.next(process);
+      processNext();
+    });
+  }
+
+  /** Never rejects: a rejection would end its slot. */
   private async process(delivery: Delivery): Promise<void> {
     let { content } = delivery.message;
     let model: ServedModel | undefined;
@@ -100,15 +111,10 @@ export class InferencePipeline {
     }
   }
 
-  private async prepare(request: InferenceRequest, model: ServedModel): Promise<Row[]> {
-    model.preparing++;
-    try {
-      return await this.preprocessor.prepare(request, model);
-    } catch (error) {
-      throw asInferenceError(error, 'PREPROCESS_FAILED', 'preprocessing failed');
-    } finally {
-      model.preparing--;
-    }
+  private prepare(request: InferenceRequest, model: ServedModel): Promise<Row[]> {
+    const rows = this.preprocessor.prepare(request, model);
+    model.expect();
+    return rows.then(model.onPrepared, model.onPrepareFailed);
   }
 
   /** Not even the dead letter found a place. The message stays the broker's, slowly, so that nothing is lost. */
@@ -120,17 +126,4 @@ export class InferencePipeline {
     await new Promise((resolve) => setTimeout(resolve, HAND_BACK_DELAY_MS));
     delivery.handBack();
   }
-
-  private openLane(width: number): Lane {
-    const lane: Lane = { deliveries: new Subject<Delivery>(), room: width };
-    // mergeMap queues without limit what is over its bound; the prefetch is what limits that queue.
-    lane.deliveries.pipe(mergeMap((delivery) => this.process(delivery), width)).subscribe(() => lane.room++);
-    return lane;
-  }
-}
-
-/** 150 → 50, 50, 50: lanes of at most 64 whose widths add up to the concurrency. */
-function laneWidths(concurrency: number): number[] {
-  const count = Math.ceil(concurrency / LANE_WIDTH);
-  return Array.from({ length: count }, (_, lane) => Math.floor((concurrency + lane) / count));
 }

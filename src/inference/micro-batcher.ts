@@ -1,3 +1,6 @@
+import { turnNow } from '../turn-clock.js';
+import { Fifo } from './fifo.js';
+
 /**
  * Runs a batch: one value or Error for each item, in the order of the items. A rejection, or an answer of
  * another length, fails every item.
@@ -48,7 +51,7 @@ export class MicroBatcher<T, R> {
       const key = this.options.groupOf?.(item) ?? '';
       let group = this.groups.get(key);
       if (!group) this.groups.set(key, (group = new Fifo()));
-      group.push({ item, since: performance.now(), resolve, reject });
+      group.push({ item, since: turnNow(), resolve, reject });
       this.schedule();
     });
   }
@@ -135,32 +138,4 @@ function answer<T, R>(batch: readonly Waiting<T, R>[], answers: readonly (R | Er
     if (value instanceof Error) waiting.reject(value);
     else waiting.resolve(value);
   });
-}
-
-/** A queue that gives from its head without moving the rest: one request may have a million rows. */
-class Fifo<T> {
-  private items: T[] = [];
-  private head = 0;
-
-  get length(): number {
-    return this.items.length - this.head;
-  }
-
-  get first(): T | undefined {
-    return this.items[this.head];
-  }
-
-  push(item: T): void {
-    this.items.push(item);
-  }
-
-  take(count: number): T[] {
-    const taken = this.items.slice(this.head, this.head + count);
-    this.head += taken.length;
-    if (this.head * 2 > this.items.length) {
-      this.items = this.items.slice(this.head);
-      this.head = 0;
-    }
-    return taken;
-  }
 }

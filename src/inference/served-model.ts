@@ -1,12 +1,13 @@
-import { Settings } from '../config/settings.js';
+import { runRows } from '../models/batch.js';
 import { ModelConfig } from '../models/model-config.js';
+import { MeasuredModel } from '../models/capacity.js';
+import { LoadedModel } from '../models/model.host.js';
 import { ModelFile } from '../models/model.repository.js';
-import { OnnxSession } from '../models/onnx.session.js';
 import { AnsweringModel } from '../protocol/answer.encoder.js';
 import { ModelSignature, Row, RowOutput } from '../protocol/rows.js';
 import { PreprocessModel } from '../preprocess/preprocessor.js';
 import { runBisecting } from './bisect.js';
-import { InferenceError } from './inference.errors.js';
+import { asInferenceError, InferenceError } from './inference.errors.js';
 import { MicroBatcher } from './micro-batcher.js';
 
 interface QueuedRow {
@@ -15,52 +16,77 @@ interface QueuedRow {
 }
 
 /** A model at work: its session, its batcher, and how many of its requests are on the way to it. */
-export class ServedModel implements AnsweringModel, PreprocessModel {
+export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredModel {
   readonly name: string;
   readonly version: string;
   readonly config: ModelConfig;
   readonly signature: ModelSignature;
   /** Largest batch, in rows; 1 for a model without a batch dimension. */
   readonly maxBatchSize: number;
-  readonly maxBatchWaitMs: number;
-  private requestsPreparing = 0;
+  readonly batchMs: number | undefined;
+  readonly threads: number;
+  /** Requests in preprocessing, whose rows are about to come. */
+  private preparing = 0;
   private readonly batcher: MicroBatcher<QueuedRow, RowOutput>;
 
-  /** @param onBatch told the rows of each batch that ran */
+  /**
+   * @param maxBatchWaitMs longest wait for company, in ms
+   * @param onBatch told the rows of each batch that ran
+   */
   constructor(
     file: ModelFile,
-    private readonly session: OnnxSession,
-    settings: Pick<Settings, 'BATCH_MAX_SIZE' | 'BATCH_MAX_WAIT_MS'>,
+    { session, profile, threads }: LoadedModel,
+    readonly maxBatchWaitMs: number,
     onBatch: (rows: number) => void,
   ) {
     ({ name: this.name, version: this.version, config: this.config } = file);
     this.signature = session.signature;
-    const { maxSize = settings.BATCH_MAX_SIZE, maxWaitMs = settings.BATCH_MAX_WAIT_MS } =
-      file.config.batching;
-    this.maxBatchSize = this.isBatched ? maxSize : 1;
-    this.maxBatchWaitMs = maxWaitMs;
+    ({ maxBatchSize: this.maxBatchSize, batchMs: this.batchMs } = profile);
+    this.threads = threads;
     const run = async (items: readonly QueuedRow[]) => {
-      const outputs = await session.run(items.map(({ row }) => row));
-      onBatch(items.length);
-      return outputs;
+      try {
+        const outputs = await runRows(
+          session,
+          items.map(({ row }) => row),
+        );
+        onBatch(items.length);
+        return outputs;
+      } catch (error) {
+        throw asInferenceError(error, 'INFERENCE_FAILED', `model '${this.name}' failed on this input`);
+      }
     };
-    this.batcher = new MicroBatcher([(items) => runBisecting(items, run)], {
-      maxSize: this.maxBatchSize,
-      maxWaitMs,
-      expected: () => this.preparing,
-      groupOf: hasOpenRow(this.signature) ? ({ row }) => row.dims.join(';') : undefined,
-      refuse: ({ deadline }) => deadlineError(deadline),
-    });
+    const runner = (items: readonly QueuedRow[]) => runBisecting(items, run);
+    this.batcher = new MicroBatcher(
+      Array.from({ length: session.parallelism }, () => runner),
+      {
+        maxSize: this.maxBatchSize,
+        maxWaitMs: maxBatchWaitMs,
+        expected: () => this.preparing,
+        groupOf: hasOpenRow(this.signature) ? ({ row }) => row.dims.join(';') : undefined,
+        refuse: ({ deadline }) => deadlineError(deadline),
+      },
+    );
   }
 
-  /** Requests in preprocessing, whose rows are about to come. */
-  get preparing(): number {
-    return this.requestsPreparing;
+  /** A request has gone into preprocessing: rows are about to come. */
+  expect(): void {
+    this.preparing++;
   }
 
-  set preparing(count: number) {
-    this.requestsPreparing = count;
-    if (count === 0) this.batcher.reconsider();
+  /** What follows {@link expect}: the rows are there. */
+  readonly onPrepared = (rows: Row[]): Row[] => {
+    this.leavePreparation();
+    return rows;
+  };
+
+  /** What follows {@link expect} otherwise. @throws InferenceError, PREPROCESS_FAILED where it is none already */
+  readonly onPrepareFailed = (error: unknown): never => {
+    this.leavePreparation();
+    throw asInferenceError(error, 'PREPROCESS_FAILED', 'preprocessing failed');
+  };
+
+  private leavePreparation(): void {
+    if (--this.preparing === 0) this.batcher.reconsider();
   }
 
   get inputs() {
@@ -79,13 +105,9 @@ export class ServedModel implements AnsweringModel, PreprocessModel {
     return this.config.labels;
   }
 
-  /** @throws InferenceError DEADLINE_EXCEEDED, or ONNX Runtime's Error, for this row alone */
+  /** @throws InferenceError DEADLINE_EXCEEDED or INFERENCE_FAILED, for this row alone */
   infer(row: Row, deadline?: number): Promise<RowOutput> {
     return this.batcher.add({ row, deadline });
-  }
-
-  release(): Promise<void> {
-    return this.session.release();
   }
 }
 

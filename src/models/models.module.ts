@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
-import { Capacity, planCapacity } from './capacity.js';
+import { Capacity, CapacityPlan } from './capacity.js';
 import { ModelRepository } from './model.repository.js';
 
 @Module({
@@ -12,11 +12,12 @@ import { ModelRepository } from './model.repository.js';
       inject: [Settings],
     },
     {
-      provide: Capacity,
-      useFactory: (settings: Settings, models: ModelRepository) => planCapacity(settings, models.all),
+      provide: CapacityPlan,
+      useFactory: (settings: Settings, models: ModelRepository) => new CapacityPlan(settings, models.all),
       inject: [Settings, ModelRepository],
     },
+    { provide: Capacity, useExisting: CapacityPlan },
   ],
-  exports: [ModelRepository, Capacity],
+  exports: [ModelRepository, Capacity, CapacityPlan],
 })
 export class ModelsModule {}

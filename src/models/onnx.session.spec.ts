@@ -5,8 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { Row } from '../protocol/rows.js';
+import { runRows } from './batch.js';
 import { modelConfigSchema } from './model-config.js';
 import { OnnxSession } from './onnx.session.js';
+import { Batch } from './session.js';
 
 const DIGITS = fileURLToPath(new URL('../../models/digits/model.onnx', import.meta.url));
 
@@ -38,10 +40,10 @@ describe('OnnxSession', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(image, { minLength: 2, maxLength: 9 }), async (images) => {
         const rows = images.map(rowOf);
-        const together = await session.run(rows);
+        const together = await runRows(session, rows);
         expect(together).toHaveLength(rows.length);
         for (const [index, row] of rows.entries()) {
-          const [alone] = await session.run([row]);
+          const [alone] = await runRows(session, [row]);
           expect(together[index]?.dims).toEqual(alone?.dims);
           alone?.tensors.forEach((expected, output) => {
             const got = together[index]?.tensors[output] as Float32Array;
@@ -56,18 +58,26 @@ describe('OnnxSession', () => {
 
   it('leaves the rows that it is given unchanged', async () => {
     const rows = [rowOf(Array(64).fill(0.5)), rowOf(Array(64).fill(0.25))];
-    await session.run(rows);
+    await runRows(session, rows);
     expect(rows).toEqual([rowOf(Array(64).fill(0.5)), rowOf(Array(64).fill(0.25))]);
   });
 
   it('rejects rows that the model cannot take, and runs the next', async () => {
-    await expect(session.run([{ tensors: [Float32Array.of(1, 2)], dims: [[2]] }])).rejects.toThrow();
-    expect(await session.run([rowOf(Array(64).fill(0))])).toHaveLength(1);
+    await expect(runRows(session, [{ tensors: [Float32Array.of(1, 2)], dims: [[2]] }])).rejects.toThrow();
+    expect(await runRows(session, [rowOf(Array(64).fill(0))])).toHaveLength(1);
   });
 
-  it('warms up with every batch size to the largest, and says how long that takes', async () => {
-    expect(await session.warmUp(5)).toBeGreaterThan(0);
-    expect(await session.warmUp(1)).toBeGreaterThan(0);
+  it('uses its rows up no more when one is alone than when there are several', async () => {
+    const row = rowOf(Array(64).fill(0.5));
+    const joined = await runRows({ signature: session.signature, parallelism: 1, run: using }, [row]);
+    expect(joined).toHaveLength(1);
+    expect(row).toEqual(rowOf(Array(64).fill(0.5)));
+
+    async function using(batch: Batch): Promise<Batch> {
+      const outputs = await session.run(batch);
+      for (const data of batch.tensors) (data as Float32Array).fill(-1);
+      return outputs;
+    }
   });
 
   it('turns telemetry off before ONNX Runtime can send any', () => {

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
+import { ModelConfig } from '../models/model-config.js';
 import { InferenceRequest, SPENT } from '../protocol/inference-request.js';
 import { Row, rowsOf } from '../protocol/rows.js';
 import { PreprocessModel, Preprocessor } from './preprocessor.js';
@@ -18,12 +19,22 @@ export class PreprocessService extends Preprocessor {
     super();
   }
 
-  override async prepare(request: InferenceRequest, model: PreprocessModel): Promise<Row[]> {
-    const rows = rowsOf(request, model.signature);
+  override prepare(request: InferenceRequest, model: PreprocessModel): Promise<Row[]> {
+    let rows: Row[];
+    try {
+      rows = rowsOf(request, model.signature);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
     request.input = SPENT;
-    const ioDelayMs = this.settings.PREPROCESS_IO_DELAY_MS ?? model.config.preprocess.ioDelayMs;
-    if (ioDelayMs > 0) await this.io.of(ioDelayMs);
-    for (const row of rows) transform(row, model.config.preprocess);
-    return rows;
+    const { preprocess } = model.config;
+    const ioDelayMs = this.settings.PREPROCESS_IO_DELAY_MS ?? preprocess.ioDelayMs;
+    if (ioDelayMs === 0) return Promise.resolve(transformed(rows, preprocess));
+    return this.io.of(ioDelayMs).then(() => transformed(rows, preprocess));
   }
+}
+
+function transformed(rows: Row[], steps: ModelConfig['preprocess']): Row[] {
+  for (const row of rows) transform(row, steps);
+  return rows;
 }

@@ -33,7 +33,7 @@ function dataOf(datatype: Datatype, data: TensorData): unknown {
 
 describe('encodeResult', () => {
   it('is a V2 response: one shape and flat data over all rows', () => {
-    const rows = [row(Float32Array.of(0, 0.5, 1)), row(Float32Array.of(2, -1, 1e-7))];
+    const rows = [row(Float32Array.of(0, 0.5, 1)), row(Float32Array.of(2, -1, 0.25))];
     expect(parsed({ id: 'r-1' }, modelOf(), rows)).toEqual({
       model_name: 'm',
       model_version: '2',
@@ -43,7 +43,7 @@ describe('encodeResult', () => {
           name: 'scores',
           shape: [2, 3],
           datatype: 'FP32',
-          data: [0, 0.5, 1, 2, -1, Math.fround(1e-7)],
+          data: [0, 0.5, 1, 2, -1, 0.25],
         },
       ],
     });

@@ -1,4 +1,5 @@
 import type { ConsumeMessage } from 'amqplib';
+import { turnNow } from '../turn-clock.js';
 import { AckCoalescer } from './ack.coalescer.js';
 
 /**
@@ -7,7 +8,7 @@ import { AckCoalescer } from './ack.coalescer.js';
  */
 export class Delivery {
   /** When it was received, on the clock of `performance.now()`. */
-  readonly receivedAt = performance.now();
+  readonly receivedAt = turnNow();
   private isSettled = false;
 
   constructor(

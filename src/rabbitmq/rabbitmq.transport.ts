@@ -1,13 +1,14 @@
 import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { Injectable, Logger } from '@nestjs/common';
-import { MessageHandler, RmqContext, ServerRMQ } from '@nestjs/microservices';
+import { RmqContext, ServerRMQ } from '@nestjs/microservices';
 import type { AmqpConnectionManager, ChannelWrapper } from 'amqp-connection-manager';
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
 import { isObservable } from 'rxjs';
 import { Settings } from '../config/settings.js';
 import { Capacity } from '../models/capacity.js';
 import { INFER_PATTERN } from '../protocol/request.decoder.js';
+import { turnNow } from '../turn-clock.js';
 import { AckCoalescer } from './ack.coalescer.js';
 import { Backoff } from './backoff.js';
 import { closedInTime, openBrokerConnection } from './broker.connection.js';
@@ -29,13 +30,14 @@ export type TransportState = 'connecting' | 'consuming' | 'draining' | 'closed';
 @Injectable()
 export class RabbitMqTransport extends ServerRMQ {
   state: TransportState = 'connecting';
+  /** Takes each delivery. Nest's own handler of the pattern, unless somebody knows a shorter way to it. */
+  handler: ((delivery: Delivery) => void) | undefined;
   /** Takes the deliveries that a guard, pipe or interceptor kept from the handler. */
   onRefused: (delivery: Delivery, error: unknown) => void = (delivery) => delivery.handBack();
   /** When a delivery was settled last, or the first of the present ones taken; `performance.now()`. */
   lastProgressAt = performance.now();
   private deliveriesInHand = 0;
   private acks: AckCoalescer | undefined;
-  private handler: MessageHandler | undefined;
   private consuming: { channel: ConfirmChannel; consumerTag: string } | undefined;
   private onIdle: (() => void) | undefined;
   private onListening: ((error?: unknown) => void) | undefined;
@@ -150,16 +152,18 @@ export class RabbitMqTransport extends ServerRMQ {
   }
 
   private accept(message: ConsumeMessage, channel: ConfirmChannel, acks: AckCoalescer): void {
-    if (this.deliveriesInHand++ === 0) this.lastProgressAt = performance.now();
+    if (this.deliveriesInHand++ === 0) this.lastProgressAt = turnNow();
     const delivery = new Delivery(message, acks, this);
-    void this.handOver(delivery, new RmqContext([message, channel, INFER_PATTERN]));
+    if (this.handler) this.handler(delivery);
+    else void this.handOver(delivery, new RmqContext([message, channel, INFER_PATTERN]));
   }
 
+  /** By way of Nest, which calls guards, pipes and interceptors before the handler. */
   private async handOver(delivery: Delivery, context: RmqContext): Promise<void> {
-    this.handler ??= this.messageHandlers.get(INFER_PATTERN);
-    if (!this.handler) throw new Error(`no @MessagePattern('${INFER_PATTERN}') handler is registered`);
+    const handler = this.messageHandlers.get(INFER_PATTERN);
+    if (!handler) throw new Error(`no @MessagePattern('${INFER_PATTERN}') handler is registered`);
     try {
-      const outcome: unknown = await this.handler(delivery, context);
+      const outcome: unknown = await handler(delivery, context);
       // Nest gives what a guard, pipe or interceptor threw as an observable that fails.
       if (isObservable(outcome)) outcome.subscribe({ error: (error) => this.onRefused(delivery, error) });
     } catch (error) {
@@ -169,7 +173,7 @@ export class RabbitMqTransport extends ServerRMQ {
 
   /** A delivery has been settled; it says so itself. */
   onSettled(): void {
-    this.lastProgressAt = performance.now();
+    this.lastProgressAt = turnNow();
     if (--this.deliveriesInHand === 0) this.onIdle?.();
   }
 

@@ -4,6 +4,7 @@ import { Settings } from '../config/settings.js';
 import { InferenceError } from '../inference/inference.errors.js';
 import { Activity } from '../metrics/activity.js';
 import { answerId, encodeError, Identity } from '../protocol/answer.encoder.js';
+import { turnNow } from '../turn-clock.js';
 import { Answer } from './answer.frames.js';
 import { ConfirmedPublisher, PublishAbandonedError, UnroutableError } from './confirmed.publisher.js';
 import { deadLetterProperties, reasonHeaders } from './dead-letter.js';
@@ -34,17 +35,11 @@ export class ResultPublisher {
    *
    * @throws InferenceError REPLY_UNROUTABLE when that queue does not exist
    */
-  async publish(delivery: Delivery, id: string | undefined, body: string): Promise<void> {
-    try {
-      await this.answer(delivery, id, 'inference.result', body);
-      this.activity.answered(performance.now() - delivery.receivedAt);
-    } catch (error) {
-      if (!(error instanceof UnroutableError)) throw error;
-      throw new InferenceError(
-        'REPLY_UNROUTABLE',
-        `the answer has nowhere to go: ${error.message} (any more)`,
-      );
-    }
+  publish(delivery: Delivery, id: string | undefined, body: string): Promise<void> {
+    return this.answer(delivery, id, 'inference.result', body).then(
+      () => this.activity.answered(turnNow() - delivery.receivedAt),
+      replyUnroutable,
+    );
   }
 
   /** The error answer, sent where the result would have gone. One that nobody waits for is no failure. */
@@ -111,4 +106,9 @@ export class ResultPublisher {
       delivery,
     );
   }
+}
+
+function replyUnroutable(error: unknown): never {
+  if (!(error instanceof UnroutableError)) throw error;
+  throw new InferenceError('REPLY_UNROUTABLE', `the answer has nowhere to go: ${error.message} (any more)`);
 }

@@ -1,6 +1,7 @@
 """Makes the small models of the end-to-end tests: `python make_models.py`, with onnx (1.23) installed.
 
-The tests serve this folder as MODELS_DIR. No model has a model.json: each is served as its file says.
+The tests serve this folder as MODELS_DIR, and `slow-models` beside it. No model has a model.json: each is served as its
+file says.
 """
 
 from pathlib import Path
@@ -92,3 +93,30 @@ for version in (9, 10):
         [value("y", T.FLOAT, "batch", 1)],
         [helper.make_tensor("version", T.FLOAT, [1], [float(version)])],
     )
+
+# As slow as a real convolution (some 15 ms a row), in a small file: gives back its input. Weights
+# that are all one over their number leave a picture of one colour as it is.
+SIZE, CHANNELS, KERNEL, LAYERS = 96, 32, 5, 6
+weight = 1 / (CHANNELS * KERNEL * KERNEL)
+shape = [CHANNELS, CHANNELS, KERNEL, KERNEL]
+write(
+    "../slow-models/slow",
+    [
+        helper.make_node("ConstantOfShape", ["kernel_shape"], ["kernel"], value=helper.make_tensor("w", T.FLOAT, [1], [weight])),
+        helper.make_node("ConstantOfShape", ["picture_shape"], ["black"]),
+        helper.make_node("Reshape", ["x", "pixel_shape"], ["pixel"]),
+        helper.make_node("Add", ["pixel", "black"], ["layer0"]),
+        *(
+            helper.make_node("Conv", [f"layer{layer}", "kernel"], [f"layer{layer + 1}"])
+            for layer in range(LAYERS)
+        ),
+        helper.make_node("ReduceMean", [f"layer{LAYERS}"], ["y"], axes=[1, 2, 3], keepdims=0),
+    ],
+    [value("x", T.FLOAT, "batch", 1)],
+    [value("y", T.FLOAT, "batch")],
+    [
+        helper.make_tensor("kernel_shape", T.INT64, [4], shape),
+        helper.make_tensor("picture_shape", T.INT64, [4], [1, CHANNELS, SIZE, SIZE]),
+        helper.make_tensor("pixel_shape", T.INT64, [4], [-1, 1, 1, 1]),
+    ],
+)

@@ -1,0 +1,95 @@
+import { Worker } from 'node:worker_threads';
+import { ModelSignature } from '../protocol/rows.js';
+import { TensorData } from '../protocol/tensor.js';
+import { ModelFile } from './model.repository.js';
+import { Batch } from './session.js';
+
+/** What the thread is asked to do, in this order of asking. */
+export type ThreadRequest =
+  | { readonly task: 'load'; readonly file: ModelFile; readonly maxBatchSize: number }
+  | { readonly task: 'run'; readonly model: string; readonly batch: Batch }
+  | { readonly task: 'end' };
+
+/** What comes back: a value, or why there is none. */
+export type ThreadAnswer =
+  { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: string };
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** A thread with sessions of its own, seen from the main thread. Does one thing at a time, in the order asked. */
+export class InferenceThread {
+  private readonly waiting = new Map<number, Waiting>();
+  private lastId = 0;
+  private death: Error | undefined;
+  private isEnding = false;
+
+  /** @param onDied told once when the thread ends and was not asked to; what it had in hand has failed then */
+  constructor(
+    private readonly worker: Worker,
+    private readonly onDied: (error: Error) => void,
+  ) {
+    worker.on('message', (answer: ThreadAnswer) => this.onAnswer(answer));
+    worker.on('error', (error) => this.onEnded(error.message));
+    worker.on('exit', (code) => this.onEnded(`exit code ${code}`));
+  }
+
+  static start(onDied: (error: Error) => void): InferenceThread {
+    return new InferenceThread(new Worker(new URL('./inference-thread.main.js', import.meta.url)), onDied);
+  }
+
+  /** How much it has been asked and has not answered yet. */
+  get inHand(): number {
+    return this.waiting.size;
+  }
+
+  /** Loads a model and warms it up. */
+  load(file: ModelFile, maxBatchSize: number): Promise<ModelSignature> {
+    return this.ask({ task: 'load', file, maxBatchSize }) as Promise<ModelSignature>;
+  }
+
+  /** The batch's tensors are moved to the thread, and are empty here from then on. */
+  run(model: string, batch: Batch): Promise<Batch> {
+    return this.ask({ task: 'run', model, batch }, buffersOf(batch)) as Promise<Batch>;
+  }
+
+  /** Frees the sessions, after all that was asked before, and ends the thread. */
+  async end(): Promise<void> {
+    if (this.death) return;
+    this.isEnding = true;
+    const exited = new Promise((resolve) => this.worker.once('exit', resolve));
+    await this.ask({ task: 'end' });
+    await exited;
+  }
+
+  private ask(request: ThreadRequest, transfer: readonly ArrayBuffer[] = []): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.death) return reject(this.death);
+      const id = ++this.lastId;
+      this.waiting.set(id, { resolve, reject });
+      this.worker.postMessage({ id, ...request }, transfer);
+    });
+  }
+
+  private onAnswer(answer: ThreadAnswer): void {
+    const waiting = this.waiting.get(answer.id);
+    this.waiting.delete(answer.id);
+    if ('error' in answer) waiting?.reject(new Error(answer.error));
+    else waiting?.resolve(answer.value);
+  }
+
+  private onEnded(reason: string): void {
+    if (this.death) return;
+    this.death = new Error(`an inference thread has ended: ${reason}`);
+    if (!this.isEnding) this.onDied(this.death);
+    for (const waiting of this.waiting.values()) waiting.reject(this.death);
+    this.waiting.clear();
+  }
+}
+
+/** What of a batch is moved from thread to thread rather than copied: all but strings. */
+export function buffersOf({ tensors }: { readonly tensors: readonly TensorData[] }): ArrayBuffer[] {
+  return tensors.flatMap((data) => (Array.isArray(data) ? [] : [data.buffer as ArrayBuffer]));
+}
