@@ -35,7 +35,10 @@ try {
   exitCode = interrupt.signal.aborted ? 130 : 1;
   say(`bench: ${interrupt.signal.aborted ? 'interrupted' : maskCredentials((error as Error).message)}`);
 } finally {
-  for (const cleanup of cleanups.toReversed()) await cleanup();
+  for (const cleanup of cleanups.toReversed())
+    await Promise.resolve()
+      .then(cleanup)
+      .catch((error: Error) => say(`cleaning up: ${error.message}`));
 }
 process.exit(exitCode); // what was interrupted may still wait for something
 
