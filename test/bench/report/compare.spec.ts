@@ -23,6 +23,10 @@ describe('compare', () => {
     expect(compare(before, after)).toMatchObject([{ before: 33, after: 29.5, verdict: 'same' }]);
   });
 
+  it('calls a small change the same', () => {
+    expect(compare(rounds({ cpuUs: 100 }), rounds({ cpuUs: 98 }))).toMatchObject([{ verdict: 'same' }]);
+  });
+
   it('leaves out what only one of them has', () => {
     expect(compare(rounds({ cpuUs: 30 }), rounds({ p99Ms: 5 }))).toEqual([]);
   });
