@@ -41,7 +41,7 @@ export const EFFORTS = {
     messages: 10_000,
     seconds: 1.5,
     sweeps: 'ends',
-    manyWaiting: 200_000,
+    manyWaiting: 100_000,
     memoryWaiting: 20_000,
   },
   smoke: { rounds: 1, messages: 300, seconds: 0.5, sweeps: 'ends', manyWaiting: 2_000, memoryWaiting: 1_000 },
