@@ -31,7 +31,7 @@ const PREFETCH = 2000;
 
 /** The product as the image ships it. */
 const SHIPPED = {
-  NODE_OPTIONS: process.env['BENCH_NODE_OPTIONS'] ?? '--max-semi-space-size=32',
+  NODE_OPTIONS: process.env['BENCH_NODE_OPTIONS'] ?? '--max-semi-space-size=16',
   MALLOC_MMAP_THRESHOLD_: '131072',
 };
 
