@@ -78,8 +78,8 @@ describe('InferenceThread', () => {
     expect(deaths).toEqual([]);
   });
 
-  it('moves all tensors but strings', () => {
-    const [numbers, strings] = [Float32Array.of(1), ['a']];
-    expect(buffersOf({ tensors: [numbers, strings] })).toEqual([numbers.buffer]);
+  it('moves all tensors but strings and pieces of larger arrays', () => {
+    const [numbers, strings, piece] = [Float32Array.of(1), ['a'], new Float32Array(8).subarray(0, 4)];
+    expect(buffersOf({ tensors: [numbers, strings, piece] })).toEqual([numbers.buffer]);
   });
 });

@@ -89,7 +89,13 @@ export class InferenceThread {
   }
 }
 
-/** What of a batch is moved from thread to thread rather than copied: all but strings. */
+/**
+ * What of a batch is moved from thread to thread rather than copied: all but strings, and arrays that share their
+ * memory with others, which would lose theirs.
+ */
 export function buffersOf({ tensors }: { readonly tensors: readonly TensorData[] }): ArrayBuffer[] {
-  return tensors.flatMap((data) => (Array.isArray(data) ? [] : [data.buffer as ArrayBuffer]));
+  return tensors.flatMap((data) => {
+    const isMovable = !Array.isArray(data) && data.byteLength === data.buffer.byteLength;
+    return isMovable ? [data.buffer as ArrayBuffer] : [];
+  });
 }

@@ -43,7 +43,7 @@ export const ONNXMQ: Contestant = {
   about: 'the product, as shipped, default settings',
   file: 'dist/main.js',
   env: {
-    NODE_OPTIONS: '--max-semi-space-size=32',
+    NODE_OPTIONS: '--max-semi-space-size=16',
     MALLOC_MMAP_THRESHOLD_: '131072',
     HTTP_HOST: '127.0.0.1',
     HTTP_PORT: '0',
