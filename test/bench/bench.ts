@@ -11,7 +11,7 @@ import { EFFORTS, Step } from './plan.js';
 import { writeReport } from './report/write-report.js';
 import { Results } from './results.js';
 import { Rig } from './rig.js';
-import { planOf, SUITES, withNeeds } from './suites.js';
+import { planOf, SUITES } from './suites.js';
 import { checkTargets, TARGET_SUITES } from './targets.js';
 import { openWorkloads } from './workloads.js';
 
@@ -101,7 +101,7 @@ async function startBroker(lab: Lab): Promise<Broker> {
 }
 
 function chosen(steps: Step[], { only, assert }: BenchOptions): Step[] {
-  const names = withNeeds(only ?? (assert ? TARGET_SUITES : Object.keys(SUITES)));
+  const names = only ?? (assert ? TARGET_SUITES : Object.keys(SUITES));
   return steps.filter(({ suite, subject }) => names.includes(suite) || names.includes(subject));
 }
 

@@ -25,7 +25,7 @@ export const SUITES: Readonly<Record<string, string>> = {
   [BODY]: 'onnxmq by numbers in a row, a model that hardly computes',
   [MODELS]: 'onnxmq by number of workers, for models that differ in what they compute',
   [BARE]: 'a bare loop around session.run, by rows in a batch; msg/s are rows/s',
-  [EVENT_LOOP]: 'onnxmq with batches of 100 ms, heartbeats of 5 s',
+  [EVENT_LOOP]: 'onnxmq with a model that takes 100 ms a row, heartbeats of 5 s',
   [WAITING]: 'onnxmq by messages waiting in the queue; I/O wait 50 ms',
   [MEMORY]: 'onnxmq on a long backlog, by messages waiting at first; I/O wait 50 ms',
 };
@@ -33,11 +33,6 @@ export const SUITES: Readonly<Record<string, string>> = {
 export interface Workloads extends Models {
   /** For the sweep of body sizes. */
   readonly means: readonly Workload[];
-}
-
-/** The suites' names that have to be measured for these: one looks at what another measured. */
-export function withNeeds(names: readonly string[]): readonly string[] {
-  return names.includes(EVENT_LOOP) ? [BARE, ...names] : names;
 }
 
 /** All steps, round by round. */

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PROJECT_FOLDER, readTestSet } from '../../src/cli/test-set.js';
-import { BenchModel, convolution, largeMlp, meanOf } from './models/bench-models.js';
+import { BenchModel, convolution, largeMlp, meanOf, slowConvolution } from './models/bench-models.js';
 import { Workloads } from './suites.js';
 import { BODY_FLOATS } from './suites/sweeps.suite.js';
 import { Workload } from './workload.js';
@@ -17,6 +17,7 @@ export async function openWorkloads(): Promise<Workloads & { remove(): void }> {
     digits: await Workload.open(`${PROJECT_FOLDER}models`, 'digits', readTestSet().images),
     mlp: await open(largeMlp(folder)),
     convolution: await open(convolution(folder)),
+    slow: await open(slowConvolution(folder)),
     means,
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };

@@ -5,6 +5,7 @@ import { Random, seededRandom } from './seeded-random.js';
 
 /** Rows that are sent in turn. */
 const ROWS = 16;
+const FEW_ROWS = 2;
 
 /** A model that was made for the bench. */
 export interface BenchModel {
@@ -22,10 +23,21 @@ export function largeMlp(folder: string): BenchModel {
 /** Four convolutions of 1 MB over a small image: compute-bound, and a batch gains nothing. */
 export function convolution(folder: string): BenchModel {
   return write(folder, 'convolution', {
-    layers: (chain) => chain.convolutions([3, 32, 64, 128, 128]).dense([128, 10]),
+    layers: (chain) => chain.convolutions([3, 32, 64, 128, 128], 2).dense([128, 10]),
     input: [3, 64, 64],
     output: [10],
     isImage: true,
+  });
+}
+
+/** Convolutions so wide that a single row takes about 100 ms: no choice of batches makes it quick. */
+export function slowConvolution(folder: string): BenchModel {
+  return write(folder, 'slow-convolution', {
+    layers: (chain) => chain.convolutions([3, 256, 320, 320, 320], 1).dense([320, 10]),
+    input: [3, 64, 64],
+    output: [10],
+    isImage: true,
+    rows: FEW_ROWS,
   });
 }
 
@@ -40,10 +52,16 @@ interface Plan {
   readonly output: readonly number[];
   /** Rows are pixels from 0 to 255, which preprocessing scales to 1. Default: numbers from 0 to 1. */
   readonly isImage?: boolean;
+  /** Different rows; the right answer to each is computed at the start. */
+  readonly rows?: number;
 }
 
 /** A models folder of its own for each, as a worker loads all that are in one. */
-function write(folder: string, name: string, { layers, input, output, isImage }: Plan): BenchModel {
+function write(
+  folder: string,
+  name: string,
+  { layers, input, output, isImage, rows: count = ROWS }: Plan,
+): BenchModel {
   const random = seededRandom(name);
   const chain = layers(new LayerChain(random));
   const modelsDir = join(folder, name);
@@ -61,7 +79,7 @@ function write(folder: string, name: string, { layers, input, output, isImage }:
   const preprocess = { ioDelayMs: 0, ...(isImage && { scale: 1 / 255 }) };
   writeFileSync(join(modelFolder, 'model.json'), JSON.stringify({ preprocess }));
   const floats = input.reduce((product, dim) => product * dim, 1);
-  const rows = Array.from({ length: ROWS }, () =>
+  const rows = Array.from({ length: count }, () =>
     Array.from({ length: floats }, () =>
       isImage ? Math.floor(random() * 256) : Math.round(random() * 1e4) / 1e4,
     ),
@@ -87,11 +105,15 @@ class LayerChain implements Pick<Graph, 'nodes' | 'weights'> {
     return this;
   }
 
-  /** 3×3 with ReLU, the later half with stride 2; an average over what is left of the image. */
-  convolutions(channels: readonly number[]): this {
+  /**
+   * 3×3 with ReLU; an average over what is left of the image.
+   *
+   * @param lateStride of the later half, the earlier having 1
+   */
+  convolutions(channels: readonly number[], lateStride: 1 | 2): this {
     for (let layer = 1; layer < channels.length; layer++) {
       const [from, to] = [channels[layer - 1] as number, channels[layer] as number];
-      const stride = layer * 2 <= channels.length - 1 ? 1 : 2;
+      const stride = layer * 2 <= channels.length - 1 ? 1 : lateStride;
       const attributes = { kernel_shape: [3, 3], pads: [1, 1, 1, 1], strides: [stride, stride] };
       this.add('Conv', [this.last, this.weight([to, from, 3, 3], from * 9)], attributes);
       this.add('Relu', [this.last]);

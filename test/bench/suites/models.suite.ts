@@ -1,7 +1,6 @@
 import { BARE_LOOP, ONNXMQ } from '../contestants.js';
 import { Figures } from '../figures.js';
 import { Effort, Step } from '../plan.js';
-import { Results } from '../results.js';
 import { Rig } from '../rig.js';
 import { runBacklog, runBacklogHeard } from '../runs/backlog-run.js';
 import { Workload } from '../workload.js';
@@ -23,6 +22,8 @@ export interface Models {
   readonly digits: Workload;
   readonly mlp: Workload;
   readonly convolution: Workload;
+  /** Takes about 100 ms a row. */
+  readonly slow: Workload;
 }
 
 /** Models that differ in what they compute, with one worker and with two; a bare loop beside them. */
@@ -57,13 +58,13 @@ export function modelSteps({ digits, mlp, convolution }: Models, effort: Effort)
   ];
 }
 
-/** How long batches of 100 ms keep the event loop from turning. Needs the bare loop's figures. */
-export function eventLoopStep({ convolution }: Models, effort: Effort): Omit<Step, 'round'> {
+/** How long batches of 100 ms, which a row of this model takes alone, keep the event loop from turning. */
+export function eventLoopStep({ slow }: Models, effort: Effort): Omit<Step, 'round'> {
   return {
     suite: EVENT_LOOP,
-    subject: convolution.model,
+    subject: slow.model,
     x: LONG_BATCH_MS,
-    measure: (rig, results) => runWithLongBatches(rig, results, convolution, effort),
+    measure: (rig) => runWithLongBatches(rig, slow, effort),
   };
 }
 
@@ -76,26 +77,17 @@ async function runBareLoop(rig: Rig, workload: Workload, { seconds }: Effort): P
   };
 }
 
-async function runWithLongBatches(
-  rig: Rig,
-  results: Results,
-  workload: Workload,
-  { seconds }: Effort,
-): Promise<Figures> {
-  const perSecond = results.median(BARE, workload.model, BATCH_SIZE, 'perSecond');
-  if (!perSecond) throw new Error(`it needs the figures of ${BARE}`);
-  const batchSize = Math.max(1, Math.round((perSecond * LONG_BATCH_MS) / 1000));
+async function runWithLongBatches(rig: Rig, workload: Workload, { seconds }: Effort): Promise<Figures> {
   const probe = new URL('../contestants/event-loop-delay.js', import.meta.url).href;
   const job = {
     ...onnxmqWith(workload),
-    settings: { BATCH_MAX_SIZE: String(batchSize) },
     nodeFlags: ['--import', probe],
     onStart: 'SIGUSR2' as const,
     heartbeatS: SHORT_HEARTBEAT_S,
   };
-  // Three heartbeats long: after two that are missed, the broker closes the connection.
-  const messages = Math.ceil(perSecond * Math.min(3 * SHORT_HEARTBEAT_S, seconds * 3));
-  const { figures, said } = await runBacklogHeard(rig, job, messages);
+  // Up to four heartbeats long: after two that are missed, the broker closes the connection.
+  const lengthMs = Math.min(4 * SHORT_HEARTBEAT_S, seconds * 4) * 1000;
+  const { figures, said } = await runBacklogHeard(rig, job, Math.ceil(lengthMs / LONG_BATCH_MS));
   return {
     ...figures,
     eventLoopP99Ms: said.map(({ eventLoopP99Ms }) => Number(eventLoopP99Ms)).findLast((ms) => ms >= 0),
