@@ -11,7 +11,7 @@ import { EFFORTS, Step } from './plan.js';
 import { writeReport } from './report/write-report.js';
 import { Results } from './results.js';
 import { Rig } from './rig.js';
-import { planOf, SUITES } from './suites.js';
+import { planOf, SMOKE_SUITES, SUITES } from './suites.js';
 import { checkTargets, TARGET_SUITES } from './targets.js';
 import { openWorkloads } from './workloads.js';
 
@@ -100,8 +100,9 @@ async function startBroker(lab: Lab): Promise<Broker> {
   return startPrivateServer(lab.pinned([server], lab.brokerCpus, false), say, interrupt.signal);
 }
 
-function chosen(steps: Step[], { only, assert }: BenchOptions): Step[] {
-  const names = only ?? (assert ? TARGET_SUITES : Object.keys(SUITES));
+function chosen(steps: Step[], { only, assert, smoke }: BenchOptions): Step[] {
+  const suites = smoke ? SMOKE_SUITES : assert ? TARGET_SUITES : Object.keys(SUITES);
+  const names = only ?? suites;
   return steps.filter(({ suite, subject }) => names.includes(suite) || names.includes(subject));
 }
 

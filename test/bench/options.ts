@@ -26,7 +26,7 @@ export function readOptions(names: readonly string[]): BenchOptions {
     .option('--quick', 'under two minutes: one round of fewer messages, the ends of each sweep')
     .option(
       '--smoke',
-      'seconds: a few messages through everything, to see that it works; its figures mean nothing',
+      'seconds: a few messages through every contestant, to see that it works; measures nothing',
     )
     .option('--assert', 'measure what the targets need, and exit with 1 where one is missed')
     .option('--peers', 'also the contestants in Go, Rust and Python, as far as their toolchains are here')

@@ -25,6 +25,8 @@ export interface Effort {
   readonly manyWaiting: number;
   /** Messages waiting in the run for peak RSS. */
   readonly memoryWaiting: number;
+  /** To see that it works, not to measure. */
+  readonly isSmoke?: true;
 }
 
 export const EFFORTS = {
@@ -44,7 +46,15 @@ export const EFFORTS = {
     manyWaiting: 100_000,
     memoryWaiting: 20_000,
   },
-  smoke: { rounds: 1, messages: 300, seconds: 0.5, sweeps: 'ends', manyWaiting: 2_000, memoryWaiting: 1_000 },
+  smoke: {
+    rounds: 1,
+    messages: 300,
+    seconds: 0.5,
+    sweeps: 'ends',
+    manyWaiting: 2_000,
+    memoryWaiting: 1_000,
+    isSmoke: true,
+  },
 } satisfies Record<string, Effort>;
 
 /** The points of a sweep that are measured. */

@@ -19,7 +19,8 @@ export function comparisonSteps(
   digits: Workload,
   effort: Effort,
 ): Omit<Step, 'round'>[] {
-  return COMPARED_IO_MS.flatMap((ioDelayMs) =>
+  const ioWaitsMs = effort.isSmoke ? COMPARED_IO_MS.slice(-1) : COMPARED_IO_MS;
+  return ioWaitsMs.flatMap((ioDelayMs) =>
     contestants.map((contestant) => ({
       suite: COMPARISON,
       subject: contestant.name,
