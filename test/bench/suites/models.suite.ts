@@ -13,10 +13,12 @@ const BATCH_SIZE = 64;
 const LONG_BATCH_MS = 100;
 const SHORT_HEARTBEAT_S = 5;
 /** Roughly what a worker does of each, in messages a second: so many are given for each second of a run. */
-const MLP_RATE = 2000;
-const CONVOLUTION_RATE = 300;
-/** Two batches: of a few hundred messages, one worker is to leave some to the other. */
-const FEW_IN_HAND = { CONCURRENCY: '128', PREFETCH: '128', BATCH_MAX_SIZE: String(BATCH_SIZE) };
+const MLP_RATE = 4000;
+const CONVOLUTION_RATE = 400;
+const SLOW_RATE = 15;
+/** Of few messages, one worker is to leave some to the other. */
+const FEW_IN_HAND = { CONCURRENCY: '64', PREFETCH: '64', BATCH_MAX_SIZE: String(BATCH_SIZE) };
+const VERY_FEW_IN_HAND = { CONCURRENCY: '3', PREFETCH: '3', BATCH_MAX_SIZE: '1' };
 
 export interface Models {
   readonly digits: Workload;
@@ -27,27 +29,30 @@ export interface Models {
 }
 
 /** Models that differ in what they compute, with one worker and with two; a bare loop beside them. */
-export function modelSteps({ digits, mlp, convolution }: Models, effort: Effort): Omit<Step, 'round'>[] {
-  const messages = (workload: Workload) =>
-    workload === digits
-      ? effort.messages
-      : Math.ceil(effort.seconds * (workload === mlp ? MLP_RATE : CONVOLUTION_RATE));
-  const withWorkers = (workload: Workload, workers: number): Omit<Step, 'round'> => ({
+export function modelSteps(
+  { digits, mlp, convolution, slow }: Models,
+  effort: Effort,
+): Omit<Step, 'round'>[] {
+  const { seconds } = effort;
+  const withWorkers = (
+    workload: Workload,
+    workers: number,
+    messages: number,
+    settings: Record<string, string> = {},
+  ): Omit<Step, 'round'> => ({
     suite: MODELS,
     subject: workload.model,
     x: workers,
     measure: (rig) =>
-      runBacklog(
-        rig,
-        { ...onnxmqWith(workload), workers, settings: workload === convolution ? FEW_IN_HAND : {} },
-        messages(workload) * workers,
-      ),
+      runBacklog(rig, { ...onnxmqWith(workload), workers, settings }, Math.ceil(messages) * workers),
   });
   return [
-    ...[digits, mlp, convolution].flatMap((workload) => [
-      withWorkers(workload, 1),
-      // Not where the model is cheap: then the broker, on the second worker's processor, is the limit.
-      ...(workload === digits ? [] : [withWorkers(workload, 2)]),
+    // Not with two: where the model is cheap, the broker, on the second worker's processor, is the limit.
+    withWorkers(digits, 1, effort.messages),
+    ...[1, 2].flatMap((workers) => [
+      withWorkers(mlp, workers, seconds * MLP_RATE),
+      withWorkers(convolution, workers, seconds * CONVOLUTION_RATE, FEW_IN_HAND),
+      withWorkers(slow, workers, seconds * SLOW_RATE, VERY_FEW_IN_HAND),
     ]),
     ...[mlp, convolution].map((workload) => ({
       suite: BARE,
