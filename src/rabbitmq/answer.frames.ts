@@ -80,7 +80,7 @@ export function writeAnswer(target: Buffer, offset: number, channel: number, ans
   at = startFrame(target, body, BODY, channel);
   const bytes = target.write(answer.body, at);
   target.writeUInt32BE(bytes, size);
-  return endFrame(target, body, at + bytes);
+  return bytes === 0 ? body : endFrame(target, body, at + bytes); // one without bytes has no frame
 }
 
 function startFrame(target: Buffer, at: number, type: number, channel: number): number {

@@ -1,83 +1,12 @@
-import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { ServerRMQ } from '@nestjs/microservices';
-import type { ConsumeMessage } from 'amqplib';
 import { throwError } from 'rxjs';
-import { consumeMessage, SettlingChannel } from '../../test/support/messages.js';
+import { FakeChannel, FakeManager, FakeTransport } from '../../test/support/fake-channels.js';
+import { consumeMessage } from '../../test/support/messages.js';
 import { readSettings } from '../config/settings.js';
 import { StartupError } from '../config/startup-error.js';
 import { Delivery } from './delivery.js';
-import { RabbitMqTransport } from './rabbitmq.transport.js';
-
-type Setup = (channel: FakeChannel) => Promise<void>;
-
-/** A broker's channel, which writes down what is asked of it in order. */
-class FakeChannel extends EventEmitter {
-  readonly asked: string[] = [];
-  readonly settling = new SettlingChannel();
-  /** Sends a message, or `null` to say that the consumer is cancelled. */
-  send: (message: ConsumeMessage | null) => void = () => {};
-  refusal: Error | undefined;
-
-  async prefetch(count: number): Promise<void> {
-    this.asked.push(`prefetch ${count}`);
-  }
-
-  async consume(queue: string, onMessage: (message: ConsumeMessage | null) => void): Promise<void> {
-    this.asked.push(`consume ${queue}`);
-    if (this.refusal) throw this.refusal;
-    this.send = onMessage;
-  }
-
-  async cancel(): Promise<void> {
-    this.asked.push('cancel');
-  }
-
-  ack(message: ConsumeMessage, allUpTo?: boolean): void {
-    this.settling.ack(message, allUpTo);
-  }
-
-  nack(message: ConsumeMessage, allUpTo?: boolean, requeue?: boolean): void {
-    this.settling.nack(message, allUpTo, requeue);
-  }
-
-  nackAll(requeue?: boolean): void {
-    this.settling.nackAll(requeue);
-  }
-}
-
-/** A connection manager: runs the setup of its channel on each connection. */
-class FakeManager extends EventEmitter {
-  readonly closed: string[] = [];
-  /** How often its connection was broken to be renewed. */
-  renewals = 0;
-  readonly connection = { connection: { stream: { destroy: () => void this.renewals++ } } };
-  private setup: Setup | undefined;
-
-  createChannel({ setup }: { setup: Setup }): object {
-    this.setup = setup;
-    return Object.assign(new EventEmitter(), { close: async () => void this.closed.push('channel') });
-  }
-
-  async connect(channel = new FakeChannel()): Promise<FakeChannel> {
-    this.emit('connect', {});
-    await this.setup?.(channel);
-    return channel;
-  }
-
-  async close(): Promise<void> {
-    this.closed.push('connection');
-  }
-}
-
-class TestTransport extends RabbitMqTransport {
-  readonly fakeManager = new FakeManager();
-
-  override createClient<T>(): Promise<T> {
-    return Promise.resolve(this.fakeManager as T);
-  }
-}
 
 describe('ServerRMQ, as RabbitMqTransport relies on it', () => {
   class Server extends ServerRMQ {
@@ -141,7 +70,7 @@ describe('ServerRMQ, as RabbitMqTransport relies on it', () => {
 });
 
 describe('RabbitMqTransport', () => {
-  let transport: TestTransport;
+  let transport: FakeTransport;
   let manager: FakeManager;
   let delivered: Delivery[];
   let listening: unknown[];
@@ -149,7 +78,7 @@ describe('RabbitMqTransport', () => {
   beforeEach(() => {
     Logger.overrideLogger(false);
     jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] });
-    transport = new TestTransport(readSettings({ TOPOLOGY: 'none', REQUEST_QUEUE: 'jobs' }), {
+    transport = new FakeTransport(readSettings({ TOPOLOGY: 'none', REQUEST_QUEUE: 'jobs' }), {
       prefetch: 32,
       concurrency: 16,
       longestIoWaitMs: 0,
