@@ -32,6 +32,7 @@ type Defs = Record<string, number> & {
 };
 
 interface Frames {
+  readonly HEARTBEAT: DecodedFrame;
   readonly HEARTBEAT_BUF: Buffer;
   parseFrame(bytes: Buffer, maxBytes: number): ParsedFrame | false;
   decodeFrame(frame: ParsedFrame): DecodedFrame;

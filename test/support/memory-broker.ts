@@ -11,10 +11,12 @@ import {
 } from './amqplib-internals.js';
 
 const PROTOCOL_HEADER_BYTES = 8;
+/** RabbitMQ's. */
+const DEFAULT_FRAME_MAX = 131_072;
 
 /** What the broker answers by itself to a method. */
 const ANSWERS: Record<string, [name: string, fields: object]> = {
-  ConnectionStartOk: ['ConnectionTune', { channelMax: 100, frameMax: 131_072, heartbeat: 0 }],
+  ConnectionStartOk: ['ConnectionTune', { channelMax: 100, heartbeat: 0 }],
   ConnectionOpen: ['ConnectionOpenOk', {}],
   ConnectionClose: ['ConnectionCloseOk', {}],
   ChannelOpen: ['ChannelOpenOk', {}],
@@ -42,12 +44,17 @@ export class MemoryBroker extends Duplex {
   /** Withholds the callback of each write, as a socket does whose peer does not read. */
   isStuck = false;
   readonly connection: AmqplibConnection = new Connection(this);
-  private readonly model: ChannelModel = new Model(this.connection);
+  readonly model: ChannelModel = new Model(this.connection);
   private unread: Buffer = Buffer.alloc(0);
   private stuck: (() => void)[] = [];
 
-  static async open(): Promise<MemoryBroker> {
-    const broker = new MemoryBroker();
+  private constructor(private readonly frameMax: number) {
+    super();
+  }
+
+  /** @param frameMax the largest frame that it takes, in bytes; 0: any */
+  static async open(frameMax = DEFAULT_FRAME_MAX): Promise<MemoryBroker> {
+    const broker = new MemoryBroker(frameMax);
     await new Promise<void>((resolve, reject) =>
       broker.connection.open(
         {
@@ -134,7 +141,13 @@ export class MemoryBroker extends Duplex {
     for (const { id, channel, fields } of decoded) {
       const [, answer] = Object.entries(ANSWERS).find(([name]) => defs[name] === id) ?? [];
       if (answer && !this.isSilent)
-        this.deliver(method(answer[0], channel, { ...answer[1], consumerTag: fields?.['consumerTag'] }));
+        this.deliver(
+          method(answer[0], channel, {
+            ...answer[1],
+            frameMax: this.frameMax,
+            consumerTag: fields?.['consumerTag'],
+          }),
+        );
     }
   }
 }
