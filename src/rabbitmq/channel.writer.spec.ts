@@ -108,7 +108,9 @@ describe('ChannelWriter', () => {
     expect(idsSent()).toEqual(
       Array.from({ length: 20 }, (_, index) => [`a${index + 1}`, `b${index + 1}`]).flat(),
     );
-    expect(methodsSent()).toEqual(Array(20).fill(['BasicPublish', 'BasicAck', 'BasicPublish']).flat());
+    expect(methodsSent()).toEqual(
+      Array.from({ length: 20 }, () => ['BasicPublish', 'BasicAck', 'BasicPublish']).flat(),
+    );
   });
 
   it('sends what is written in the next turn without waiting for anything else', async () => {
@@ -234,7 +236,7 @@ describe('ChannelWriter', () => {
     await quiet();
     const channels = broker.received.map((frame) => frame.channel);
     expect(new Set(channels)).toEqual(new Set([channelNumber(channel), channelNumber(other)]));
-    expect(idsSent().toSorted()).toEqual(['1', '2']);
+    expect(new Set(idsSent())).toEqual(new Set(['1', '2']));
   });
 
   it('hands confirms to amqplib, which knows the publishes by their order', async () => {

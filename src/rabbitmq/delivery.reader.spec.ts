@@ -202,7 +202,7 @@ class Client {
       client.framesLeft++;
       return accept(frame);
     };
-    if (hasReader) new DeliveryReader(channels[0]);
+    if (hasReader) void new DeliveryReader(channels[0]);
     return client;
   }
 

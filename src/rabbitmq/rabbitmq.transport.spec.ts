@@ -2,11 +2,14 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Logger } from '@nestjs/common';
 import { ServerRMQ } from '@nestjs/microservices';
 import { throwError } from 'rxjs';
+import { contentFrames, defs, method } from '../../test/support/amqplib-internals.js';
+import { channelNumber, MemoryBroker, quiet } from '../../test/support/memory-broker.js';
 import { FakeChannel, FakeManager, FakeTransport } from '../../test/support/fake-channels.js';
 import { consumeMessage } from '../../test/support/messages.js';
 import { readSettings } from '../config/settings.js';
 import { StartupError } from '../config/startup-error.js';
 import { Delivery } from './delivery.js';
+import { RabbitMqTransport } from './rabbitmq.transport.js';
 
 describe('ServerRMQ, as RabbitMqTransport relies on it', () => {
   class Server extends ServerRMQ {
@@ -180,6 +183,50 @@ describe('RabbitMqTransport', () => {
     await jest.advanceTimersByTimeAsync(10_000);
     expect(listening).toEqual([channel.refusal]);
     expect(manager.renewals).toBe(0);
+  });
+
+  it('reads and writes the frames of a real channel by its own means', async () => {
+    jest.useRealTimers();
+    class Transport extends RabbitMqTransport {
+      readonly fakeManager = new FakeManager();
+
+      override createClient<T>(): Promise<T> {
+        return Promise.resolve(this.fakeManager as T);
+      }
+    }
+    const settings = readSettings({ TOPOLOGY: 'none', REQUEST_QUEUE: 'jobs' });
+    const real = new Transport(settings, { prefetch: 32, concurrency: 16, longestIoWaitMs: 0 });
+    real.handler = (delivery) => delivered.push(delivery);
+    await real.listen(() => {});
+    const broker = await MemoryBroker.open();
+    const channel = await broker.channel();
+    const decodedByAmqplib = jest.spyOn(broker.connection, 'accept');
+    await real.fakeManager.connect(channel);
+    expect(real.state).toBe('consuming');
+    const consuming = broker.received.find(({ id }) => id === defs['BasicConsume']);
+    expect(consuming?.fields).toMatchObject({ queue: 'jobs', noAck: false });
+
+    const number = channelNumber(channel);
+    const fields = { consumerTag: consuming?.fields?.['consumerTag'], exchange: '', routingKey: 'jobs' };
+    const deliveries = [1, 2, 3].flatMap((deliveryTag) => [
+      method('BasicDeliver', number, { ...fields, deliveryTag, redelivered: false }),
+      ...contentFrames(number, {}, Buffer.from(String(deliveryTag))),
+    ]);
+    decodedByAmqplib.mockClear();
+    broker.writes = [];
+    broker.deliver(...deliveries);
+    await quiet();
+    expect(delivered.map(({ message }) => String(message.content))).toEqual(['1', '2', '3']);
+    expect(decodedByAmqplib).not.toHaveBeenCalled();
+
+    delivered[0]?.ack();
+    delivered[2]?.ack();
+    await quiet();
+    expect(broker.writes).toHaveLength(1);
+    expect(broker.received.map((frame) => frame.fields)).toEqual([
+      { deliveryTag: 1, multiple: false },
+      { deliveryTag: 3, multiple: false },
+    ]);
   });
 
   describe('stopping', () => {

@@ -112,8 +112,8 @@ export class RabbitMqTransport extends ServerRMQ {
 
   /** Has the channel's frames written and read by onnxmq's own means, which need amqplib's internals. */
   protected quicken(channel: ConfirmChannel): void {
-    new ChannelWriter(channel);
-    new DeliveryReader(channel);
+    void new ChannelWriter(channel);
+    void new DeliveryReader(channel);
   }
 
   /** Not ready from here on: the broker sends nothing more. */

@@ -39,16 +39,16 @@ interface Frames {
   makeBodyFrame(channel: number, content: Buffer): Buffer;
 }
 
-// A path, because the package exports nothing of this.
-const inside = <T>(file: string) =>
-  createRequire(import.meta.url)(`../../node_modules/amqplib/lib/${file}.js`) as T;
-
-export const defs = inside<Defs>('defs');
-export const frames = inside<Frames>('frame');
-export const { Connection } = inside<{ Connection: new (stream: Duplex) => AmqplibConnection }>('connection');
-export const { ChannelModel: Model } = inside<{
+// By their paths, because the package exports nothing of this.
+const inside = createRequire(import.meta.url);
+export const defs = inside('../../node_modules/amqplib/lib/defs.js') as Defs;
+export const frames = inside('../../node_modules/amqplib/lib/frame.js') as Frames;
+export const { Connection } = inside('../../node_modules/amqplib/lib/connection.js') as {
+  Connection: new (stream: Duplex) => AmqplibConnection;
+};
+export const { ChannelModel: Model } = inside('../../node_modules/amqplib/lib/channel_model.js') as {
   ChannelModel: new (connection: AmqplibConnection) => ChannelModel;
-}>('channel_model');
+};
 
 /** The frame of a method, such as `BasicAck`. */
 export function method(name: string, channel: number, fields: object = {}): Buffer {

@@ -3,7 +3,7 @@ import type { ConsumeMessage } from 'amqplib';
 import { RabbitMqTransport } from '../../src/rabbitmq/rabbitmq.transport.js';
 import { SettlingChannel } from './messages.js';
 
-type Setup = (channel: FakeChannel) => Promise<void>;
+type Setup = (channel: object) => Promise<void>;
 
 /** A broker's channel, which writes down what is asked of it in order. */
 export class FakeChannel extends EventEmitter {
@@ -53,7 +53,7 @@ export class FakeManager extends EventEmitter {
     return Object.assign(new EventEmitter(), { close: async () => void this.closed.push('channel') });
   }
 
-  async connect(channel = new FakeChannel()): Promise<FakeChannel> {
+  async connect<C extends object = FakeChannel>(channel = new FakeChannel() as unknown as C): Promise<C> {
     this.emit('connect', {});
     await this.setup?.(channel);
     return channel;
