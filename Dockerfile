@@ -16,7 +16,7 @@ FROM node:24-bookworm-slim
 WORKDIR /app
 # No telemetry of ONNX Runtime; a young generation that messages in hand fit into; glibc gives freed memory back
 # instead of keeping it in arenas.
-ENV NODE_ENV=production ORT_DISABLE_TELEMETRY=1 NODE_OPTIONS=--max-semi-space-size=32 MALLOC_MMAP_THRESHOLD_=131072
+ENV NODE_ENV=production ORT_DISABLE_TELEMETRY=1 NODE_OPTIONS=--max-semi-space-size=16 MALLOC_MMAP_THRESHOLD_=131072
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist

@@ -1,3 +1,4 @@
+import './config/v8-flags.js';
 import 'reflect-metadata';
 import type { AddressInfo, Server } from 'node:net';
 import { Logger } from '@nestjs/common';
@@ -5,6 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { AppModule } from './app.module.js';
 import { readSettings, Settings } from './config/settings.js';
 import { StartupError } from './config/startup-error.js';
+import { InferencePipeline } from './inference/inference.pipeline.js';
 import { InferenceService } from './inference/inference.service.js';
 import { PinoLogger } from './logger.js';
 import { ConfirmedPublisher } from './rabbitmq/confirmed.publisher.js';
@@ -25,6 +27,7 @@ async function start(settings: Settings): Promise<void> {
   const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
   new Logger('Health').log({ message: `probes at http://${settings.HTTP_HOST}:${port}/health/ready`, port });
   await app.get(InferenceService).start();
+  app.get(InferencePipeline).open();
   app.get(ConfirmedPublisher).start();
   await app.startAllMicroservices();
 }

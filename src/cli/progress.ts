@@ -2,7 +2,8 @@ import cliProgress from 'cli-progress';
 
 /** Says how far something is: a bar on a terminal, a plain line every quarter elsewhere. Writes to stderr. */
 export interface Progress {
-  update(done: number): void;
+  /** @param note what is at work; given one, a plain line is written each time */
+  update(done: number, note?: string): void;
   stop(): void;
 }
 
@@ -12,16 +13,16 @@ export function startProgress(label: string, total: number): Progress {
 
 function bar(label: string, total: number): Progress {
   const single = new cliProgress.SingleBar({
-    format: `  ${label} {bar} {value}/{total}  {duration_formatted}`,
+    format: `  ${label} {bar} {value}/{total}  {duration_formatted}  {note}`,
     barCompleteChar: '█',
     barIncompleteChar: '░',
     hideCursor: true,
     gracefulExit: false, // its handler would keep Ctrl-C from ending the process
     stream: process.stderr,
   });
-  single.start(total, 0);
+  single.start(total, 0, { note: '' });
   return {
-    update: (done) => single.update(done),
+    update: (done, note = '') => single.update(done, { note }),
     stop: () => single.stop(),
   };
 }
@@ -29,7 +30,11 @@ function bar(label: string, total: number): Progress {
 function plainLines(label: string, total: number): Progress {
   let nextQuarter = 1;
   return {
-    update(done) {
+    update(done, note) {
+      if (note !== undefined) {
+        process.stderr.write(`  ${label} ${done}/${total}  ${note}\n`);
+        return;
+      }
       while (nextQuarter <= 4 && done >= (total * nextQuarter) / 4) {
         process.stderr.write(`  ${label} ${Math.ceil((total * nextQuarter) / 4)}/${total}\n`);
         nextQuarter++;

@@ -24,7 +24,6 @@ const HAND_BACK_DELAY_MS = 5_000;
 @Injectable()
 export class InferencePipeline {
   private readonly deliveries = new DeliveryQueue();
-  private isOpen = false;
   private readonly logger = new Logger('Inference');
 
   constructor(
@@ -37,13 +36,11 @@ export class InferencePipeline {
 
   /** Takes custody: from here on the delivery is settled by this class alone. */
   accept(delivery: Delivery): void {
-    if (!this.isOpen) this.open();
     this.deliveries.push(delivery);
   }
 
-  /** Not before the first delivery: the capacity is planned when the models are warm. */
-  private open(): void {
-    this.isOpen = true;
+  /** Opens the slots; what was accepted before waits for them. The capacity is planned by then: the models are warm. */
+  open(): void {
     range(0, this.capacity.concurrency)
       .pipe(mergeMap(() => this.slot(), this.capacity.concurrency))
       .subscribe();

@@ -1,23 +1,25 @@
 import { ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { PROJECT_FOLDER } from '../../src/cli/test-set.js';
 
 /** Linux counts processor time in these units, in every configuration that is built. */
 const TICKS_PER_SECOND = 100;
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 30_000;
+
+/** What a contestant said in JSON: a line of the product's log, or a last word on its work. */
+export type Said = Readonly<Record<string, unknown>>;
 
 /** A contestant at work, in a process of its own. */
 export class ContestantProcess {
-  readonly startedAt = performance.now();
   /** From start to consuming, in ms. */
   readyMs = NaN;
-  /** Batches that it ran and rows in them, as it says at its end. */
-  batches = 0;
-  rows = 0;
+  readonly said: Said[] = [];
+  private readonly startedAt = performance.now();
   private readonly child: ChildProcess;
   private readonly exited: Promise<unknown>;
-  private readonly lines: string[] = [];
+  private lastLine = '';
   private errors = '';
   private onReady: () => void = () => {};
 
@@ -29,20 +31,23 @@ export class ContestantProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true, // Ctrl-C is for the parent
     });
-    this.exited = once(this.child, 'close');
-    this.child.stderr?.on('data', (chunk) => process.env['BENCH_ERR'] && process.stderr.write(chunk));
+    this.exited = new Promise((resolve) => {
+      this.child.on('close', resolve);
+      this.child.on('error', ({ message }) => resolve((this.errors = message)));
+    });
     this.child.stderr?.on('data', (chunk) => (this.errors = (this.errors + String(chunk)).slice(-2000)));
     if (this.child.stdout) createInterface(this.child.stdout).on('line', (line) => this.onLine(line));
   }
 
   /** Resolves when it consumes. */
-  async consuming(timeoutMs = 60_000): Promise<void> {
+  async consuming(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([
       new Promise<void>((resolve) => (this.onReady = resolve)),
       this.ended(),
       new Promise((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`it does not consume after ${timeoutMs} ms`)), timeoutMs);
+        const late = () => reject(new Error(`it does not consume after ${START_TIMEOUT_MS} ms`));
+        timer = setTimeout(late, START_TIMEOUT_MS);
       }),
     ]).finally(() => clearTimeout(timer));
   }
@@ -50,7 +55,13 @@ export class ContestantProcess {
   /** Rejects when it ends by itself. */
   async ended(): Promise<never> {
     await this.exited;
-    throw new Error(`it ended: ${this.errors || this.lines.at(-1)}`);
+    throw new Error(`it ended: ${this.errors || this.lastLine}`);
+  }
+
+  /** Resolves when it has ended, as one does that is not stopped. */
+  async end(): Promise<void> {
+    await this.exited;
+    if (this.child.exitCode !== 0) await this.ended();
   }
 
   /** User and system time since its start, of all its threads, in µs. */
@@ -65,27 +76,41 @@ export class ContestantProcess {
     return Number(/^VmHWM:\s*(\d+) kB/m.exec(this.proc('status'))?.[1]) * 1024;
   }
 
+  /** What it said under a name, added up: `batches` that it ran, `rows` in them. */
+  total(name: string): number {
+    return this.said.reduce((total, line) => total + Number(line[name] ?? 0), 0);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
   async stop(): Promise<void> {
     this.child.kill('SIGTERM');
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), 30_000);
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_TIMEOUT_MS);
     await this.exited;
     clearTimeout(timer);
   }
 
   private proc(file: string): string {
-    return readFileSync(`/proc/${this.child.pid}/${file}`, 'utf8');
+    try {
+      return readFileSync(`/proc/${this.child.pid}/${file}`, 'utf8');
+    } catch {
+      return ''; // it has ended, of which `ended` tells
+    }
   }
 
   private onLine(line: string): void {
-    if (process.env['BENCH_PROF']?.includes('trace') && / ms: /.test(line)) process.stderr.write(line + '\n');
-    this.lines.push(line);
+    this.lastLine = line;
     if (/^consuming|"consuming from/.test(line)) {
       this.readyMs = performance.now() - this.startedAt;
       this.onReady();
     }
-    if (!line.includes('"batches":')) return;
-    const { batches, rows } = JSON.parse(line) as { batches: number; rows: number };
-    this.batches += batches;
-    this.rows += rows;
+    if (!line.startsWith('{')) return;
+    try {
+      this.said.push(JSON.parse(line) as Said);
+    } catch {
+      // A line that only looks like JSON.
+    }
   }
 }

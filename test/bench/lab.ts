@@ -1,12 +1,19 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus as processors, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { PROJECT_FOLDER } from '../../src/cli/test-set.js';
 
 /** What the image runs; every Node contestant runs on it. */
 const NODE_VERSION = '24.21.0';
+/** What is got or built once. */
+export const CACHE_FOLDER = join(PROJECT_FOLDER, 'node_modules/.cache/onnxmq-bench');
 const WORKER_MEMORY_BYTES = 512 * 1024 * 1024;
+
+export interface NodeBinary {
+  readonly path: string;
+  readonly version: string;
+}
 
 /** Where contestants run, and what keeps them from each other. */
 export interface Lab {
@@ -15,7 +22,7 @@ export interface Lab {
   /** The one of the worker; a second worker gets one of the broker's. */
   readonly workerCpu: number | undefined;
   /** The Node that every contestant runs on. */
-  readonly node: { readonly path: string; readonly version: string };
+  readonly node: NodeBinary;
   /** A line for each thing that a reader of the figures must know. */
   readonly conditions: readonly string[];
   readonly machine: string;
@@ -28,13 +35,19 @@ export interface Lab {
   close(): void;
 }
 
-/** Sets up what keeps worker and broker apart, as far as this machine allows. */
-export function openLab(say: (line: string) => void): Lab {
+/**
+ * Sets up what keeps worker and broker apart, as far as this machine allows. This process, which generates the load,
+ * moves to the broker's processors.
+ *
+ * @param nodePath another Node for the contestants than the image's
+ */
+export function openLab(say: (line: string) => void, nodePath?: string): Lab {
   const conditions: string[] = [];
   const allowed = allowedCpus();
   const canPin = allowed.length > 1 && has('taskset');
   const brokerCpus = canPin ? allowed.slice(0, -1) : [];
   const workerCpu = canPin ? allowed.at(-1) : undefined;
+  if (canPin) execFileSync('taskset', ['-acp', brokerCpus.join(','), String(process.pid)]);
   conditions.push(
     canPin
       ? `the worker alone on processor ${workerCpu}, broker and load generator on ${brokerCpus.join(', ')} (taskset)`
@@ -49,7 +62,7 @@ export function openLab(say: (line: string) => void): Lab {
   return {
     brokerCpus,
     workerCpu,
-    node: findNode(say),
+    node: nodePath ? { path: nodePath, version: versionOf(nodePath) } : findNode(say),
     conditions,
     machine: describeMachine(allowed.length),
     pinned: (command, cpus, limited) => [
@@ -63,9 +76,9 @@ export function openLab(say: (line: string) => void): Lab {
   };
 }
 
-function describeMachine(processors: number): string {
-  const model = cpus()[0]?.model.trim() ?? 'unknown processor';
-  return `${processors} × ${model}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${process.arch}`;
+function describeMachine(count: number): string {
+  const model = processors()[0]?.model.trim() ?? 'unknown processor';
+  return `${count} × ${model}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${process.arch}`;
 }
 
 /** Processors that this process may run on: `0-1,4` → 0, 1, 4. */
@@ -98,28 +111,31 @@ function memoryGroup(): string | undefined {
 }
 
 /** The Node of the image: this one, or the npm package that holds it, kept for the next time. */
-function findNode(say: (line: string) => void): Lab['node'] {
+function findNode(say: (line: string) => void): NodeBinary {
   const current = { path: process.execPath, version: process.version };
   const major = NODE_VERSION.split('.')[0];
   if (process.version.startsWith(`v${major}.`)) return current;
   const name = `node-${process.platform}-${process.arch}`;
-  const folder = join(PROJECT_FOLDER, 'node_modules/.cache/onnxmq-bench');
-  const path = join(folder, 'node_modules', name, 'bin/node');
+  const path = join(CACHE_FOLDER, 'node_modules', name, 'bin/node');
   try {
     if (!existsSync(path)) {
       say(`getting Node ${NODE_VERSION}, which the image runs (npm package ${name})`);
-      mkdirSync(folder, { recursive: true });
-      execFileSync('npm', ['install', '--no-save', '--prefix', folder, `${name}@${NODE_VERSION}`], {
+      mkdirSync(CACHE_FOLDER, { recursive: true });
+      execFileSync('npm', ['install', '--no-save', '--prefix', CACHE_FOLDER, `${name}@${NODE_VERSION}`], {
         stdio: 'pipe',
       });
     }
-    return { path, version: execFileSync(path, ['--version'], { encoding: 'utf8' }).trim() };
+    return { path, version: versionOf(path) };
   } catch (error) {
     say(
       `Node ${NODE_VERSION} is not to be had (${(error as Error).message.split('\n')[0]}): ${process.version} it is`,
     );
     return current;
   }
+}
+
+function versionOf(path: string): string {
+  return execFileSync(path, ['--version'], { encoding: 'utf8' }).trim();
 }
 
 function has(command: string): boolean {

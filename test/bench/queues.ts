@@ -14,14 +14,15 @@ export class Queues {
 
   static async open(url: string, name: string): Promise<Queues> {
     const connection = await connect(url, { noDelay: true, highWaterMark: 1 << 18 } as SocketOptions);
+    connection.on('error', () => {}); // the next call rejects
     const [requests, results] = [name, `${name}.results`];
     await ensureTopology(connection, readSettings({ REQUEST_QUEUE: requests, RESULTS_QUEUE: results }));
     return new Queues(connection, await connection.createConfirmChannel(), requests, results);
   }
 
-  /** Sends messages `0 … count - 1`; resolves when the broker has confirmed them all. */
-  async publish(workload: Workload, count: number): Promise<void> {
-    for (let index = 0; index < count; index++) {
+  /** Sends messages `first … end - 1`; resolves when the broker has confirmed them all. */
+  async publish(workload: Workload, first: number, end: number): Promise<void> {
+    for (let index = first; index < end; index++) {
       const id = String(index);
       const isRoom = this.channel.sendToQueue(this.requests, workload.body(index), {
         persistent: true,

@@ -14,6 +14,8 @@ export class Workload {
   private constructor(
     readonly modelsDir: string,
     readonly model: string,
+    /** Elements of a row. */
+    readonly width: number,
     private readonly rows: readonly string[],
     private readonly expected: readonly Float32Array[],
   ) {}
@@ -43,6 +45,7 @@ export class Workload {
     return new Workload(
       modelsDir,
       model,
+      rows[0]?.length ?? 0,
       rows.map((row) => JSON.stringify(row)),
       expected,
     );

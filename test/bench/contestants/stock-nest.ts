@@ -81,7 +81,7 @@ class ResultPublisher implements OnModuleInit {
       messageId: `${messageId}.answer`,
     };
     return new Promise((resolve, reject) => {
-      const onConfirm = (error: unknown) => (error ? reject(error as Error) : resolve());
+      const onConfirm = (error: Error | null) => (error ? reject(error) : resolve());
       this.channel.sendToQueue(replyTo, Buffer.from(JSON.stringify(body)), options, onConfirm);
     });
   }

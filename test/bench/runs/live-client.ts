@@ -1,0 +1,109 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Channel, ChannelModel, connect, ConsumeMessage, SocketOptions } from 'amqplib';
+import { Figures, percentile } from '../figures.js';
+import { Workload } from '../workload.js';
+
+const PATIENCE_MS = 30_000;
+const POLL_MS = 5;
+
+/** A client that waits for its answers, on an exclusive queue of its own, as a caller of a service does. */
+export class LiveClient {
+  /** Told of each answer. */
+  onAnswer: () => void = () => {};
+  sent = 0;
+  answered = 0;
+  /** By message, on the clock of `performance.now()`: when it was due, sent and answered. */
+  private readonly dueAt: number[] = [];
+  private readonly sentAt: number[] = [];
+  private readonly answeredAt: number[] = [];
+  /** They are looked at after the run, so as not to load the broker's processor in it. */
+  private readonly answers: (Buffer | undefined)[] = [];
+  private duplicates = 0;
+
+  private constructor(
+    private readonly connection: ChannelModel,
+    private readonly channel: Channel,
+    private readonly requests: string,
+    private readonly replies: string,
+    private readonly workload: Workload,
+  ) {}
+
+  static async open(url: string, requests: string, workload: Workload): Promise<LiveClient> {
+    const connection = await connect(url, { noDelay: true, highWaterMark: 1 << 18 } as SocketOptions);
+    connection.on('error', () => {}); // answers stay away, which is noticed
+    const channel = await connection.createChannel();
+    const { queue } = await channel.assertQueue('', { exclusive: true, durable: false });
+    const client = new LiveClient(connection, channel, requests, queue, workload);
+    await channel.consume(queue, (message) => message && client.receive(message), { noAck: true });
+    return client;
+  }
+
+  /** @param dueAt when it was to be sent, which latency counts from; default: now */
+  send(dueAt?: number): void {
+    const index = this.sent++;
+    const id = String(index);
+    const now = performance.now();
+    this.sentAt[index] = now;
+    this.dueAt[index] = dueAt ?? now;
+    this.channel.sendToQueue(this.requests, this.workload.body(index), {
+      persistent: true,
+      contentType: 'application/json',
+      correlationId: id,
+      messageId: id,
+      replyTo: this.replies,
+    });
+  }
+
+  /** Waits for what is not answered yet. */
+  async allAnswered(): Promise<void> {
+    let seen = -1;
+    for (let waitedMs = 0; this.answered < this.sent; waitedMs += POLL_MS) {
+      if (this.answered !== seen) waitedMs = 0;
+      seen = this.answered;
+      if (waitedMs > PATIENCE_MS)
+        throw new Error(`${this.sent - this.answered} of ${this.sent} answers are missing`);
+      await delay(POLL_MS);
+    }
+  }
+
+  /** @throws Error that says what is wrong with an answer */
+  check(): void {
+    if (this.duplicates > 0) throw new Error(`${this.duplicates} answers came twice`);
+    this.answers.forEach((content, index) => {
+      const problem = content && this.workload.problemOf(index, content);
+      if (problem) throw new Error(`the answer to message ${index} is wrong: ${problem}`);
+    });
+  }
+
+  /** Latency of the messages from `first` on, from when each was due. */
+  latency(first: number): Figures {
+    const late = this.sentAt.slice(first).map((at, index) => at - (this.dueAt[first + index] as number));
+    const sorted = this.answeredAt
+      .slice(first)
+      .map((at, index) => at - (this.dueAt[first + index] as number))
+      .toSorted((a, b) => a - b);
+    return {
+      p50Ms: percentile(sorted, 50),
+      p90Ms: percentile(sorted, 90),
+      p99Ms: percentile(sorted, 99),
+      p999Ms: percentile(sorted, 99.9),
+      sendLagP99Ms: percentile(
+        late.toSorted((a, b) => a - b),
+        99,
+      ),
+    };
+  }
+
+  close(): Promise<void> {
+    return this.connection.close();
+  }
+
+  private receive({ content, properties }: ConsumeMessage): void {
+    const index = Number(properties.correlationId);
+    if (this.answers[index]) this.duplicates++;
+    else this.answered++;
+    this.answers[index] = content;
+    this.answeredAt[index] = performance.now();
+    this.onAnswer();
+  }
+}

@@ -1,0 +1,165 @@
+import { FigureName } from './figures.js';
+import { Results } from './results.js';
+import { COMPARISON } from './suites/comparison.suite.js';
+import { HIGH_LOAD, IDLE, RATE } from './suites/live.suite.js';
+import { BARE, EVENT_LOOP, MODELS } from './suites/models.suite.js';
+import { FEW_WAITING, MEMORY, WAITING } from './suites/queue.suite.js';
+
+/** A figure that has to be reached: ratios, ms, MB; each of medians of one bench. */
+interface Target {
+  readonly name: string;
+  readonly limit: number;
+  readonly isReached: 'at least' | 'at most';
+  readonly unit: '×' | 'ms' | 'MB' | '';
+  readonly digits: number;
+  /** The suite that measures it. */
+  readonly suite: string;
+  /** @returns undefined where something was not measured */
+  measured(results: Results): number | undefined;
+}
+
+/** What became of a target. */
+export interface Check {
+  readonly name: string;
+  readonly limit: number;
+  readonly isReached: Target['isReached'];
+  readonly unit: Target['unit'];
+  readonly digits: number;
+  readonly measured?: number;
+  readonly verdict: 'passed' | 'missed' | 'not measured';
+}
+
+const IO_MS = 50;
+const US = 'onnxmq';
+
+export const TARGETS: readonly Target[] = [
+  atLeast('throughput against sequential, I/O 50 ms', 1000, COMPARISON, (results) =>
+    compared(results, 'perSecond', IO_MS, ['sequential']),
+  ),
+  ...[0, IO_MS].flatMap((io) => [
+    atMost(`CPU per message against hand-written, I/O ${io} ms`, 0.95, COMPARISON, (results) =>
+      compared(results, 'cpuUs', io, ['hand-written']),
+    ),
+    atMost(`CPU per message against the cheaper of Go and Rust, I/O ${io} ms`, 0.95, COMPARISON, (results) =>
+      compared(results, 'cpuUs', io, ['go', 'rust']),
+    ),
+    atMost(`CPU per message against stock-nest, I/O ${io} ms`, 0.5, COMPARISON, (results) =>
+      compared(results, 'cpuUs', io, ['stock-nest']),
+    ),
+    atLeast(`throughput against hand-written, I/O ${io} ms`, 1, COMPARISON, (results) =>
+      compared(results, 'perSecond', io, ['hand-written']),
+    ),
+  ]),
+  ...[0, IO_MS].flatMap((io) => [
+    idle(`idle round trip less the I/O wait of ${io} ms, p50`, io, 'p50Ms', 1.5),
+    idle(`idle round trip less the I/O wait of ${io} ms, p99`, io, 'p99Ms', 5),
+  ]),
+  {
+    ...atMost(`p99 at ${HIGH_LOAD} % of saturation less the I/O wait of ${IO_MS} ms`, 25, RATE, (results) =>
+      less(results.median(RATE, US, HIGH_LOAD, 'p99Ms'), IO_MS),
+    ),
+    unit: 'ms',
+    digits: 1,
+  },
+  atLeast('rows/s of the 29 MB MLP against a bare session.run loop', 0.95, MODELS, (results) =>
+    ratio(
+      results.median(MODELS, 'mlp-29mb', 1, 'perSecond'),
+      results.median(BARE, 'mlp-29mb', 64, 'perSecond'),
+    ),
+  ),
+  {
+    ...atMost('event-loop delay p99 with batches of 100 ms', 10, EVENT_LOOP, (results) =>
+      results.median(EVENT_LOOP, 'slow-convolution', 100, 'eventLoopP99Ms'),
+    ),
+    unit: 'ms',
+    digits: 1,
+  },
+  {
+    ...atMost(
+      'connections lost meanwhile, at heartbeats of 5 s',
+      0,
+      EVENT_LOOP,
+      (results) => results.spread(EVENT_LOOP, 'slow-convolution', 100, 'lostConnections')?.max,
+    ),
+    unit: '',
+    digits: 0,
+  },
+  atLeast('two workers on the convolution against one', 1.8, MODELS, (results) =>
+    ratio(
+      results.median(MODELS, 'convolution', 2, 'perSecond'),
+      results.median(MODELS, 'convolution', 1, 'perSecond'),
+    ),
+  ),
+  {
+    ...atMost('peak RSS on a long backlog, digits', 160, MEMORY, (results) =>
+      worst(results, MEMORY, 'peakRssMb'),
+    ),
+    unit: 'MB',
+    digits: 0,
+  },
+  {
+    ...atMost('start to ready, digits', 1000, COMPARISON, (results) =>
+      results.median(COMPARISON, US, IO_MS, 'readyMs'),
+    ),
+    unit: 'ms',
+    digits: 0,
+  },
+  atMost('CPU per message with very many waiting against 1,000', 1.05, WAITING, (results) => {
+    const many = results.xs(WAITING, US).at(-1) ?? NaN;
+    return many === FEW_WAITING
+      ? undefined
+      : ratio(results.median(WAITING, US, many, 'cpuUs'), results.median(WAITING, US, FEW_WAITING, 'cpuUs'));
+  }),
+];
+
+/** The suites that the targets need. */
+export const TARGET_SUITES: readonly string[] = [...new Set([...TARGETS.map(({ suite }) => suite), BARE])];
+
+export function checkTargets(results: Results, targets: readonly Target[] = TARGETS): Check[] {
+  return targets.map((target) => {
+    const { name, limit, isReached, unit, digits } = target;
+    const measured = target.measured(results);
+    const check = { name, limit, isReached, unit, digits, measured };
+    if (measured === undefined) return { ...check, verdict: 'not measured' };
+    const isPassed = isReached === 'at least' ? measured >= limit : measured <= limit;
+    return { ...check, verdict: isPassed ? 'passed' : 'missed' };
+  });
+}
+
+function atLeast(name: string, limit: number, suite: string, measured: Target['measured']): Target {
+  return { name, limit, isReached: 'at least', unit: '×', digits: 2, suite, measured };
+}
+
+function atMost(name: string, limit: number, suite: string, measured: Target['measured']): Target {
+  return { ...atLeast(name, limit, suite, measured), isReached: 'at most' };
+}
+
+function idle(name: string, ioMs: number, figure: FigureName, limit: number): Target {
+  const target = atMost(name, limit, IDLE, (results) => less(results.median(IDLE, US, ioMs, figure), ioMs));
+  return { ...target, unit: 'ms', digits: 2 };
+}
+
+/** Ours against the least of the others'; those that were not measured do not count. */
+function compared(
+  results: Results,
+  figure: FigureName,
+  ioMs: number,
+  others: readonly string[],
+): number | undefined {
+  const theirs = others.map((name) => results.median(COMPARISON, name, ioMs, figure) ?? Infinity);
+  const least = Math.min(...theirs);
+  return least === Infinity ? undefined : ratio(results.median(COMPARISON, US, ioMs, figure), least);
+}
+
+function worst(results: Results, suite: string, figure: FigureName): number | undefined {
+  const [x] = results.xs(suite, US);
+  return x === undefined ? undefined : results.spread(suite, US, x, figure)?.max;
+}
+
+function ratio(ours: number | undefined, theirs: number | undefined): number | undefined {
+  return ours === undefined || theirs === undefined ? undefined : ours / theirs;
+}
+
+function less(value: number | undefined, taken: number): number | undefined {
+  return value === undefined ? undefined : value - taken;
+}
