@@ -6,22 +6,25 @@ import { ManualDelays } from '../../test/support/manual-delays.js';
 import { deliver } from '../../test/support/messages.js';
 import { readSettings } from '../config/settings.js';
 import { Activity } from '../metrics/activity.js';
+import { Capacity } from '../models/capacity.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
 import { Row } from '../protocol/rows.js';
+import { Answer } from '../rabbitmq/answer.frames.js';
 import {
   ConfirmedPublisher,
+  Letter,
   Outgoing,
   PublishAbandonedError,
   Purpose,
 } from '../rabbitmq/confirmed.publisher.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
-import { InferenceError } from './inference.errors.js';
+import { asInferenceError, InferenceError } from './inference.errors.js';
 import { InferencePipeline } from './inference.pipeline.js';
 import { InferenceService } from './inference.service.js';
 
 const delays = new ManualDelays();
 
-type Publish = Outgoing & Deferred<void>;
+type Publish<Message extends Outgoing = Outgoing> = Message & Deferred<void>;
 
 /** A broker that confirms a publish when the test says so. */
 class ManualPublisher {
@@ -31,14 +34,27 @@ class ManualPublisher {
 
   publish(message: Outgoing, purpose: Purpose): Promise<void> {
     if (purpose.isStale) return Promise.reject(new PublishAbandonedError());
-    const publish = { ...message, ...deferred() };
+    const publish: Publish = { ...message, ...deferred() };
     this.published.push(publish);
     this.onPublish?.();
     return publish.promise;
   }
 
-  /** The next publish, as soon as there is one. */
-  async next(): Promise<Publish> {
+  /** The next publish, as soon as there is one; it must be an answer. */
+  async nextAnswer(): Promise<Publish<Answer>> {
+    const publish = await this.next();
+    if (!('body' in publish)) throw new Error(`a letter for '${publish.queue}' is no answer`);
+    return publish;
+  }
+
+  /** The next publish, as soon as there is one; it must be anything else than an answer. */
+  async nextLetter(): Promise<Publish<Letter>> {
+    const publish = await this.next();
+    if ('body' in publish) throw new Error(`an answer for '${publish.queue}' is no letter`);
+    return publish;
+  }
+
+  private async next(): Promise<Publish> {
     if (this.published.length === this.taken)
       await new Promise<void>((resolve) => (this.onPublish = resolve));
     return this.published[this.taken++] as Publish;
@@ -67,6 +83,15 @@ class EchoInference {
     outputs: [{ name: 'y', datatype: 'FP32', shape: ['n', 1] }],
     isBatched: true,
     preparing: 0,
+    expect: () => void this.served.preparing++,
+    onPrepared: (rows: Row[]) => {
+      this.served.preparing--;
+      return rows;
+    },
+    onPrepareFailed: (error: unknown) => {
+      this.served.preparing--;
+      throw asInferenceError(error, 'PREPROCESS_FAILED', 'preprocessing failed');
+    },
   };
   failure: Error | undefined;
 
@@ -98,10 +123,14 @@ describe('InferencePipeline', () => {
   });
 
   function open(concurrency: number): InferencePipeline {
+    return openWith({ prefetch: 1000, concurrency, longestIoWaitMs: 0 });
+  }
+
+  function openWith(capacity: Capacity): InferencePipeline {
     const settings = readSettings({});
     const results = new ResultPublisher(settings, publisher as unknown as ConfirmedPublisher, new Activity());
     return new InferencePipeline(
-      { prefetch: 1000, concurrency, longestIoWaitMs: 0 },
+      capacity,
       settings,
       preprocessor,
       inference as unknown as InferenceService,
@@ -112,9 +141,9 @@ describe('InferencePipeline', () => {
   it('acks a message only after the broker has confirmed its result', async () => {
     const { delivery, acks, channel, settled } = deliver(request, asking);
     pipeline.accept(delivery);
-    const result = await publisher.next();
-    expect(result).toMatchObject({ queue: 'answers', options: { type: 'inference.result' } });
-    expect(JSON.parse(result.content.toString())).toMatchObject({ id: 'r', outputs: [{ data: [1] }] });
+    const result = await publisher.nextAnswer();
+    expect(result).toMatchObject({ queue: 'answers', type: 'inference.result' });
+    expect(JSON.parse(result.body)).toMatchObject({ id: 'r', outputs: [{ data: [1] }] });
     acks.flush();
     expect(channel.settlements).toEqual([]);
     result.resolve();
@@ -127,7 +156,7 @@ describe('InferencePipeline', () => {
   it('reads a compressed body', async () => {
     const body = gzipSync(JSON.stringify(request));
     pipeline.accept(deliver(body, { ...asking, contentEncoding: 'gzip' }).delivery);
-    expect((await publisher.next()).options.type).toBe('inference.result');
+    expect((await publisher.nextAnswer()).type).toBe('inference.result');
   });
 
   it.each([
@@ -139,11 +168,11 @@ describe('InferencePipeline', () => {
   ])('sends an error, then a dead letter, then acks: %s', async (code, body, properties) => {
     const { delivery, acks, channel, settled } = deliver(body, { ...asking, ...properties });
     pipeline.accept(delivery);
-    const answer = await publisher.next();
-    expect(answer).toMatchObject({ queue: 'answers', options: { type: 'inference.error' } });
-    expect(JSON.parse(answer.content.toString())).toMatchObject({ code });
+    const answer = await publisher.nextAnswer();
+    expect(answer).toMatchObject({ queue: 'answers', type: 'inference.error' });
+    expect(JSON.parse(answer.body)).toMatchObject({ code });
     answer.resolve();
-    const letter = await publisher.next();
+    const letter = await publisher.nextLetter();
     expect(letter).toMatchObject({
       queue: 'inference.dead',
       content: delivery.message.content,
@@ -160,7 +189,7 @@ describe('InferencePipeline', () => {
   it('says PREPROCESS_FAILED to what a preprocessor throws, and leaves no request counted as preparing', async () => {
     preprocessor.gate = Promise.reject(new Error('no connection'));
     pipeline.accept(deliver(request).delivery);
-    expect((await publisher.next()).options.headers).toMatchObject({
+    expect((await publisher.nextLetter()).options.headers).toMatchObject({
       'x-error-code': 'PREPROCESS_FAILED',
       'x-error-message': 'preprocessing failed: no connection',
       'x-model': 'echo',
@@ -168,10 +197,23 @@ describe('InferencePipeline', () => {
     expect(inference.served.preparing).toBe(0);
   });
 
+  it('says so also to what a preprocessor throws before it gives a promise', async () => {
+    preprocessor.prepare = () => {
+      throw new TypeError('no image');
+    };
+    pipeline.accept(deliver(request).delivery);
+    expect((await publisher.nextLetter()).options.headers).toMatchObject({
+      'x-error-code': 'PREPROCESS_FAILED',
+    });
+    expect(inference.served.preparing).toBe(0);
+  });
+
   it('keeps the code that a preprocessor decides on', async () => {
     preprocessor.gate = Promise.reject(new InferenceError('SHAPE_MISMATCH', 'too small'));
     pipeline.accept(deliver(request).delivery);
-    expect((await publisher.next()).options.headers).toMatchObject({ 'x-error-code': 'SHAPE_MISMATCH' });
+    expect((await publisher.nextLetter()).options.headers).toMatchObject({
+      'x-error-code': 'SHAPE_MISMATCH',
+    });
   });
 
   it.each([
@@ -180,7 +222,7 @@ describe('InferencePipeline', () => {
   ])('says %s where inference fails so', async (code, failure) => {
     inference.failure = failure;
     pipeline.accept(deliver(request).delivery);
-    expect((await publisher.next()).options.headers).toMatchObject({ 'x-error-code': code });
+    expect((await publisher.nextLetter()).options.headers).toMatchObject({ 'x-error-code': code });
   });
 
   it('publishes nothing, and settles nothing, for a delivery that the broker has again', async () => {
@@ -197,7 +239,7 @@ describe('InferencePipeline', () => {
   it('sends no dead letter when the broker takes the message back while its error is on the way', async () => {
     const { delivery, acks, channel, settled } = deliver({}, asking);
     pipeline.accept(delivery);
-    const answer = await publisher.next();
+    const answer = await publisher.nextAnswer();
     acks.close();
     answer.resolve();
     await settled;
@@ -208,7 +250,7 @@ describe('InferencePipeline', () => {
   it('hands a message back, slowly, when not even its dead letter finds a place', async () => {
     const { delivery, channel, settled } = deliver({});
     pipeline.accept(delivery);
-    (await publisher.next()).reject(new Error('there is no dead-letter queue'));
+    (await publisher.nextLetter()).reject(new Error('there is no dead-letter queue'));
     expect(await delays.end()).toBe(5000);
     await settled;
     expect(channel.settlements).toEqual(['nack 1']);
@@ -217,7 +259,7 @@ describe('InferencePipeline', () => {
   it('hands nothing back that the broker has again by then', async () => {
     const { delivery, acks, channel, settled } = deliver({});
     pipeline.accept(delivery);
-    const letter = await publisher.next();
+    const letter = await publisher.nextLetter();
     acks.close();
     letter.reject(new PublishAbandonedError());
     await settled;
@@ -231,12 +273,54 @@ describe('InferencePipeline', () => {
     pipeline.accept(first.delivery);
     const second = deliver(request, asking);
     pipeline.accept(second.delivery);
-    (await publisher.next()).reject(new Error('gone'));
+    (await publisher.nextLetter()).reject(new Error('gone'));
     await delays.end();
-    const result = await publisher.next();
+    const result = await publisher.nextAnswer();
     result.resolve();
     await second.settled;
-    expect(result.options.type).toBe('inference.result');
+    expect(result.type).toBe('inference.result');
+  });
+
+  it('keeps its number of slots when every message fails, in whatever way', async () => {
+    pipeline = open(4);
+    publisher.publish = () => Promise.reject(new PublishAbandonedError());
+    const bodies = [Buffer.from('{'), {}, { ...request, model: 'missing' }, Buffer.alloc(0)];
+    const failing = Array.from({ length: 40 }, (_, index) => deliver(bodies[index % 4] as object));
+    for (const { delivery } of failing) pipeline.accept(delivery);
+    for (let handedBack = 0; handedBack < failing.length; handedBack++) await delays.end();
+    await Promise.all(failing.map(({ settled }) => settled));
+
+    const gate = deferred();
+    preprocessor.gate = gate.promise;
+    preprocessor.mostAtOnce = 0;
+    const following = Array.from({ length: 9 }, () => deliver(request));
+    for (const { delivery } of following) pipeline.accept(delivery);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(preprocessor.preparing).toBe(4);
+    gate.resolve();
+    await Promise.all(following.map(({ settled }) => settled));
+    expect(preprocessor.mostAtOnce).toBe(4);
+  });
+
+  it('processes messages in the order in which they came, as far as slots are free', async () => {
+    pipeline = open(1);
+    const bodies = Array.from({ length: 20 }, (_, index) => ({ id: String(index), data: [index] }));
+    for (const body of bodies) pipeline.accept(deliver(body, asking).delivery);
+    for (const { id } of bodies) {
+      const result = await publisher.nextAnswer();
+      expect(JSON.parse(result.body)).toMatchObject({ id });
+      result.resolve();
+    }
+  });
+
+  it('takes the concurrency that is planned by the time of the first message', async () => {
+    const capacity = { prefetch: 1000, concurrency: 1, longestIoWaitMs: 0 };
+    pipeline = openWith(capacity);
+    capacity.concurrency = 3;
+    preprocessor.gate = new Promise(() => {});
+    for (let tag = 1; tag <= 5; tag++) pipeline.accept(deliver(request, {}, tag).delivery);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(preprocessor.preparing).toBe(3);
   });
 
   it.each([1, 8, 64, 100, 128, 150])(

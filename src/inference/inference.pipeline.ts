@@ -109,9 +109,12 @@ export class InferencePipeline {
   }
 
   private prepare(request: InferenceRequest, model: ServedModel): Promise<Row[]> {
-    const rows = this.preprocessor.prepare(request, model);
     model.expect();
-    return rows.then(model.onPrepared, model.onPrepareFailed);
+    try {
+      return this.preprocessor.prepare(request, model).then(model.onPrepared, model.onPrepareFailed);
+    } catch (error) {
+      return model.onPrepareFailed(error);
+    }
   }
 
   /** Not even the dead letter found a place. The message stays the broker's, slowly, so that nothing is lost. */

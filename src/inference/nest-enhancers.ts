@@ -1,10 +1,25 @@
 import { Injectable, Type } from '@nestjs/common';
-import { GUARDS_METADATA, INTERCEPTORS_METADATA, PIPES_METADATA } from '@nestjs/common/constants.js';
+import {
+  GUARDS_METADATA,
+  INTERCEPTORS_METADATA,
+  PIPES_METADATA,
+  ROUTE_ARGS_METADATA,
+} from '@nestjs/common/constants.js';
 import { ApplicationConfig, ExternalContextCreator } from '@nestjs/core';
 
 /** Where Nest keeps an application's configuration; nothing that can be injected has it in the open. */
 interface ConfigHolder {
   readonly container?: { readonly applicationConfig?: ApplicationConfig };
+}
+
+/** What Nest notes of a decorated parameter. */
+interface ParameterMetadata {
+  readonly pipes: readonly unknown[];
+  /** The part of the payload that it is. */
+  readonly data?: unknown;
+  readonly schema?: unknown;
+  /** Gives the value of a parameter with a decorator of one's own. */
+  readonly factory?: unknown;
 }
 
 /** Knows whether anybody has put a guard, a pipe, an interceptor or a hook before a handler. */
@@ -33,6 +48,15 @@ export class NestEnhancers {
       (Reflect.getMetadata(key, controller) as unknown[] | undefined) ?? [],
       (Reflect.getMetadata(key, handler) as unknown[] | undefined) ?? [],
     ]);
-    return [...global, ...own].some((enhancers) => enhancers.length > 0);
+    const parameters = Reflect.getMetadata(ROUTE_ARGS_METADATA, controller, method) as object | undefined;
+    return (
+      [...global, ...own].some((enhancers) => enhancers.length > 0) ||
+      Object.values(parameters ?? {}).some(isMade)
+    );
   }
+}
+
+/** Whether a parameter is more than the payload or the context as it is. */
+function isMade({ pipes, data, schema, factory }: ParameterMetadata): boolean {
+  return pipes.length > 0 || [data, schema, factory].some((maker) => maker !== undefined);
 }

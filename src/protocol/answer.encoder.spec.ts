@@ -21,7 +21,7 @@ const row = (...tensors: TensorData[]): RowOutput => ({
 });
 
 const parsed = (...args: Parameters<typeof encodeResult>): unknown =>
-  JSON.parse(encodeResult(...args).toString());
+  JSON.parse(encodeResult(...args));
 
 /** What becomes of one row of one output. */
 function dataOf(datatype: Datatype, data: TensorData): unknown {
@@ -87,7 +87,7 @@ describe('encodeResult', () => {
 
     it('of INT64 and UINT64 keep all their digits', () => {
       const json = encodeResult({}, modelWith('INT64', [2]), [row(BigInt64Array.of(-(2n ** 63n), 7n))]);
-      expect(json.toString()).toContain('"data":[-9223372036854775808,7]');
+      expect(json).toContain('"data":[-9223372036854775808,7]');
       expect(dataOf('UINT64', BigUint64Array.of(5n))).toEqual([5]);
     });
 
@@ -176,11 +176,11 @@ describe('encodeError', () => {
   const body = { id: 'r"1', error: 'send "data"\nnext time', code: 'INVALID_REQUEST' };
 
   it('says what to change, and the code', () => {
-    expect(JSON.parse(encodeError({ id: 'r"1' }, error).toString())).toEqual(body);
+    expect(JSON.parse(encodeError({ id: 'r"1' }, error))).toEqual(body);
   });
 
   it('comes in Nest’s envelope, as err, where the request did', () => {
-    expect(JSON.parse(encodeError({ id: 'r"1', packet: { id: 'n' } }, error).toString())).toEqual({
+    expect(JSON.parse(encodeError({ id: 'r"1', packet: { id: 'n' } }, error))).toEqual({
       id: 'n',
       err: body,
       isDisposed: true,

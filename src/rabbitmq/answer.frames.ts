@@ -43,8 +43,9 @@ export function maxBytesOf({ queue, body, type, messageId, correlationId, tracep
  * Writes an answer as `basic.publish`, its header and one body frame (AMQP 0-9-1, 4.2), which is what amqplib would
  * write after building three objects and four buffers for it.
  *
- * @param target has room for {@link maxBytesOf}, from `offset` on; the body fits in one frame
+ * @param target has room for {@link maxBytesOf}, from `offset` on
  * @param channel the channel's number
+ * @param answer its body fits in one frame, its queue and ids in 255 bytes each
  * @returns the offset after it
  */
 export function writeAnswer(target: Buffer, offset: number, channel: number, answer: Answer): number {
@@ -80,7 +81,7 @@ export function writeAnswer(target: Buffer, offset: number, channel: number, ans
   at = startFrame(target, body, BODY, channel);
   const bytes = target.write(answer.body, at);
   target.writeUInt32BE(bytes, size);
-  return endFrame(target, body, at + bytes);
+  return bytes === 0 ? body : endFrame(target, body, at + bytes); // one without bytes has no frame
 }
 
 function startFrame(target: Buffer, at: number, type: number, channel: number): number {
@@ -94,7 +95,7 @@ function endFrame(target: Buffer, start: number, end: number): number {
   return end + 1;
 }
 
-/** A length of one byte, then UTF-8: what came in as such a string fits again. */
+/** A length of one byte, then UTF-8. */
 function shortString(target: Buffer, at: number, text: string): number {
   const bytes = target.write(text, at + 1);
   target[at] = bytes;

@@ -40,10 +40,15 @@ export class ChannelWriter {
     };
   }
 
-  /** True when {@link publish} takes it: its body fits in one frame. */
+  /** True when {@link publish} takes it: its body fits in one frame, its names in short strings. */
   fits(answer: Answer): boolean {
     const { frameMax } = this.internals.connection;
-    return maxBytesOf(answer) <= Math.min(CHUNK_BYTES, (frameMax || Infinity) - FRAME_OVERHEAD);
+    return (
+      maxBytesOf(answer) <= Math.min(CHUNK_BYTES, (frameMax || Infinity) - FRAME_OVERHEAD) &&
+      isShort(answer.queue) &&
+      isShort(answer.messageId) &&
+      isShort(answer.correlationId)
+    );
   }
 
   /** Writes an answer as amqplib's `channel.publish` would. */
@@ -83,4 +88,9 @@ export class ChannelWriter {
     connection.sentSinceLastCheck = true; // or a heartbeat would follow
     connection.stream.write(chunk.subarray(0, used), () => (this.spare = chunk));
   }
+}
+
+/** AMQP has room for 255 bytes. A name that came in with bytes that are no UTF-8 has become longer by being read. */
+function isShort(name = ''): boolean {
+  return name.length <= 85 || Buffer.byteLength(name) <= 255;
 }

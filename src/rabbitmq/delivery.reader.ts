@@ -12,7 +12,8 @@ const EMPTY: MessagePropertyHeaders = Object.freeze({});
 /** What of amqplib's internals (2.3.1) is relied on; `delivery.reader.spec.ts` holds them against the real thing. */
 interface AmqplibChannel {
   readonly ch: number;
-  readonly connection: { rest: Buffer; recvFrame(): unknown };
+  readonly connection: { rest: Buffer; recvFrame(): unknown; readonly accept: unknown };
+  readonly accept: unknown;
   dispatchMessage(fields: ConsumeMessage['fields'], message: ConsumeMessage): void;
 }
 
@@ -31,11 +32,14 @@ export class DeliveryReader {
   private readonly type = new RememberedText();
   private bytes: Buffer = Buffer.alloc(0);
   private at = 0;
+  private readonly usualAccept: readonly [channel: unknown, connection: unknown];
 
   constructor(channel: Channel) {
     this.channel = channel as unknown as AmqplibChannel;
     const { connection } = this.channel;
     const readFrame = connection.recvFrame.bind(connection);
+    // Both change once channel or connection are about to close, from when on amqplib gives nothing more.
+    this.usualAccept = [this.channel.accept, connection.accept];
     // amqplib calls it for each frame, first with what is left of the last chunk, then with a new one before it.
     connection.recvFrame = () => {
       if (connection.rest.length > 0) connection.rest = this.readFrom(connection.rest);
@@ -43,12 +47,17 @@ export class DeliveryReader {
     };
   }
 
+  private get isOpen(): boolean {
+    const { accept, connection } = this.channel;
+    return accept === this.usualAccept[0] && connection.accept === this.usualAccept[1];
+  }
+
   /** Hands on the deliveries at the start of `bytes`. @returns what follows them */
   private readFrom(bytes: Buffer): Buffer {
     this.bytes = bytes;
     let start = 0;
     for (;;) {
-      const end = this.readDelivery(start);
+      const end = this.isOpen ? this.readDelivery(start) : -1;
       if (end < 0) return start === 0 ? bytes : bytes.subarray(start);
       start = end;
     }

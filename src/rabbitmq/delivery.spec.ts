@@ -7,7 +7,9 @@ function inHand(headers: object = {}) {
   const channel = new SettlingChannel();
   const acks = new AckCoalescer(channel);
   let timesSettled = 0;
-  const delivery = new Delivery(consumeMessage({}, { headers }, 7), acks, () => timesSettled++);
+  const delivery = new Delivery(consumeMessage({}, { headers }, 7), acks, {
+    onSettled: () => timesSettled++,
+  });
   const settlements = () => {
     acks.flush();
     return channel.settlements;

@@ -1,83 +1,15 @@
-import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { ServerRMQ } from '@nestjs/microservices';
-import type { ConsumeMessage } from 'amqplib';
 import { throwError } from 'rxjs';
-import { consumeMessage, SettlingChannel } from '../../test/support/messages.js';
+import { contentFrames, defs, method } from '../../test/support/amqplib-internals.js';
+import { channelNumber, MemoryBroker, quiet } from '../../test/support/memory-broker.js';
+import { FakeChannel, FakeManager, FakeTransport } from '../../test/support/fake-channels.js';
+import { consumeMessage } from '../../test/support/messages.js';
 import { readSettings } from '../config/settings.js';
 import { StartupError } from '../config/startup-error.js';
 import { Delivery } from './delivery.js';
 import { RabbitMqTransport } from './rabbitmq.transport.js';
-
-type Setup = (channel: FakeChannel) => Promise<void>;
-
-/** A broker's channel, which writes down what is asked of it in order. */
-class FakeChannel extends EventEmitter {
-  readonly asked: string[] = [];
-  readonly settling = new SettlingChannel();
-  /** Sends a message, or `null` to say that the consumer is cancelled. */
-  send: (message: ConsumeMessage | null) => void = () => {};
-  refusal: Error | undefined;
-
-  async prefetch(count: number): Promise<void> {
-    this.asked.push(`prefetch ${count}`);
-  }
-
-  async consume(queue: string, onMessage: (message: ConsumeMessage | null) => void): Promise<void> {
-    this.asked.push(`consume ${queue}`);
-    if (this.refusal) throw this.refusal;
-    this.send = onMessage;
-  }
-
-  async cancel(): Promise<void> {
-    this.asked.push('cancel');
-  }
-
-  ack(message: ConsumeMessage, allUpTo?: boolean): void {
-    this.settling.ack(message, allUpTo);
-  }
-
-  nack(message: ConsumeMessage, allUpTo?: boolean, requeue?: boolean): void {
-    this.settling.nack(message, allUpTo, requeue);
-  }
-
-  nackAll(requeue?: boolean): void {
-    this.settling.nackAll(requeue);
-  }
-}
-
-/** A connection manager: runs the setup of its channel on each connection. */
-class FakeManager extends EventEmitter {
-  readonly closed: string[] = [];
-  /** How often its connection was broken to be renewed. */
-  renewals = 0;
-  readonly connection = { connection: { stream: { destroy: () => void this.renewals++ } } };
-  private setup: Setup | undefined;
-
-  createChannel({ setup }: { setup: Setup }): object {
-    this.setup = setup;
-    return Object.assign(new EventEmitter(), { close: async () => void this.closed.push('channel') });
-  }
-
-  async connect(channel = new FakeChannel()): Promise<FakeChannel> {
-    this.emit('connect', {});
-    await this.setup?.(channel);
-    return channel;
-  }
-
-  async close(): Promise<void> {
-    this.closed.push('connection');
-  }
-}
-
-class TestTransport extends RabbitMqTransport {
-  readonly fakeManager = new FakeManager();
-
-  override createClient<T>(): Promise<T> {
-    return Promise.resolve(this.fakeManager as T);
-  }
-}
 
 describe('ServerRMQ, as RabbitMqTransport relies on it', () => {
   class Server extends ServerRMQ {
@@ -141,7 +73,7 @@ describe('ServerRMQ, as RabbitMqTransport relies on it', () => {
 });
 
 describe('RabbitMqTransport', () => {
-  let transport: TestTransport;
+  let transport: FakeTransport;
   let manager: FakeManager;
   let delivered: Delivery[];
   let listening: unknown[];
@@ -149,7 +81,7 @@ describe('RabbitMqTransport', () => {
   beforeEach(() => {
     Logger.overrideLogger(false);
     jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] });
-    transport = new TestTransport(readSettings({ TOPOLOGY: 'none', REQUEST_QUEUE: 'jobs' }), {
+    transport = new FakeTransport(readSettings({ TOPOLOGY: 'none', REQUEST_QUEUE: 'jobs' }), {
       prefetch: 32,
       concurrency: 16,
       longestIoWaitMs: 0,
@@ -251,6 +183,50 @@ describe('RabbitMqTransport', () => {
     await jest.advanceTimersByTimeAsync(10_000);
     expect(listening).toEqual([channel.refusal]);
     expect(manager.renewals).toBe(0);
+  });
+
+  it('reads and writes the frames of a real channel by its own means', async () => {
+    jest.useRealTimers();
+    class Transport extends RabbitMqTransport {
+      readonly fakeManager = new FakeManager();
+
+      override createClient<T>(): Promise<T> {
+        return Promise.resolve(this.fakeManager as T);
+      }
+    }
+    const settings = readSettings({ TOPOLOGY: 'none', REQUEST_QUEUE: 'jobs' });
+    const real = new Transport(settings, { prefetch: 32, concurrency: 16, longestIoWaitMs: 0 });
+    real.handler = (delivery) => delivered.push(delivery);
+    await real.listen(() => {});
+    const broker = await MemoryBroker.open();
+    const channel = await broker.channel();
+    const decodedByAmqplib = jest.spyOn(broker.connection, 'accept');
+    await real.fakeManager.connect(channel);
+    expect(real.state).toBe('consuming');
+    const consuming = broker.received.find(({ id }) => id === defs['BasicConsume']);
+    expect(consuming?.fields).toMatchObject({ queue: 'jobs', noAck: false });
+
+    const number = channelNumber(channel);
+    const fields = { consumerTag: consuming?.fields?.['consumerTag'], exchange: '', routingKey: 'jobs' };
+    const deliveries = [1, 2, 3].flatMap((deliveryTag) => [
+      method('BasicDeliver', number, { ...fields, deliveryTag, redelivered: false }),
+      ...contentFrames(number, {}, Buffer.from(String(deliveryTag))),
+    ]);
+    decodedByAmqplib.mockClear();
+    broker.writes = [];
+    broker.deliver(...deliveries);
+    await quiet();
+    expect(delivered.map(({ message }) => String(message.content))).toEqual(['1', '2', '3']);
+    expect(decodedByAmqplib).not.toHaveBeenCalled();
+
+    delivered[0]?.ack();
+    delivered[2]?.ack();
+    await quiet();
+    expect(broker.writes).toHaveLength(1);
+    expect(broker.received.map((frame) => frame.fields)).toEqual([
+      { deliveryTag: 1, multiple: false },
+      { deliveryTag: 3, multiple: false },
+    ]);
   });
 
   describe('stopping', () => {

@@ -83,8 +83,7 @@ export class RabbitMqTransport extends ServerRMQ {
   /** Runs on every new connection. */
   override async setupChannel(channel: ConfirmChannel): Promise<void> {
     // No listener for 'error': unhandled, it takes the connection down, and the manager then renews both.
-    new ChannelWriter(channel);
-    new DeliveryReader(channel);
+    this.quicken(channel);
     const acks = new AckCoalescer(channel);
     channel.on('close', () => {
       acks.close();
@@ -109,6 +108,12 @@ export class RabbitMqTransport extends ServerRMQ {
     } catch (error) {
       if (!this.isStopping) this.onSetupFailed(error as Error, acks);
     }
+  }
+
+  /** Has the channel's frames written and read by onnxmq's own means, which need amqplib's internals. */
+  protected quicken(channel: ConfirmChannel): void {
+    void new ChannelWriter(channel);
+    void new DeliveryReader(channel);
   }
 
   /** Not ready from here on: the broker sends nothing more. */

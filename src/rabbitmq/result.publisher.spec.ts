@@ -4,8 +4,10 @@ import { deliver } from '../../test/support/messages.js';
 import { readSettings } from '../config/settings.js';
 import { InferenceError } from '../inference/inference.errors.js';
 import { Activity } from '../metrics/activity.js';
+import { Answer } from './answer.frames.js';
 import {
   ConfirmedPublisher,
+  Letter,
   Outgoing,
   PublishAbandonedError,
   Purpose,
@@ -25,6 +27,14 @@ class RecordingPublisher {
     return this.answer(message);
   }
 
+  get answers(): readonly Answer[] {
+    return this.published.filter((message) => 'body' in message);
+  }
+
+  get letters(): readonly Letter[] {
+    return this.published.filter((message) => 'content' in message);
+  }
+
   /** Whether the last message would still be sent. */
   get isStillWanted(): boolean {
     return this.purpose?.isStale === false;
@@ -32,7 +42,7 @@ class RecordingPublisher {
 }
 
 const error = new InferenceError('SHAPE_MISMATCH', 'send 64 elements');
-const body = Buffer.from('{}');
+const body = '{}';
 
 describe('ResultPublisher', () => {
   let publisher: RecordingPublisher;
@@ -55,23 +65,19 @@ describe('ResultPublisher', () => {
       expect(activity.takeSummary().answered).toBe(3);
     });
 
-    it('is persistent and mandatory, and carries what its requester needs to know it by', async () => {
+    it('is mandatory, and carries what its requester needs to know it by', async () => {
       const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
       const properties = { replyTo: 'a', correlationId: 'c', messageId: 'm', headers: { traceparent } };
       await results().publish(deliver({}, properties).delivery, 'r', body);
       expect(publisher.published).toEqual([
         {
           queue: 'a',
-          content: body,
-          options: {
-            persistent: true,
-            mandatory: true,
-            contentType: 'application/json',
-            type: 'inference.result',
-            correlationId: 'c',
-            messageId: 'm.answer',
-            headers: { traceparent },
-          },
+          body,
+          type: 'inference.result',
+          mandatory: true,
+          correlationId: 'c',
+          messageId: 'm.answer',
+          traceparent,
         },
       ]);
     });
@@ -80,13 +86,13 @@ describe('ResultPublisher', () => {
       'passes on no traceparent such as %j',
       async (traceparent) => {
         await results().publish(deliver({}, { replyTo: 'a', headers: { traceparent } }).delivery, 'r', body);
-        expect(publisher.published[0]?.options.headers).toBeUndefined();
+        expect(publisher.answers[0]?.traceparent).toBeUndefined();
       },
     );
 
     it('is not mandatory for a direct reply, which RabbitMQ 3 returns although it delivers it', async () => {
       await results().publish(deliver({}, { replyTo: 'amq.rabbitmq.reply-to.g1' }).delivery, 'r', body);
-      expect(publisher.published[0]?.options.mandatory).toBe(false);
+      expect(publisher.answers[0]?.mandatory).toBe(false);
     });
 
     it('counts as answered only once it is confirmed', async () => {
@@ -119,12 +125,14 @@ describe('ResultPublisher', () => {
     it('goes where the result would have gone, and names the request', async () => {
       const { delivery } = deliver({ id: 'r' }, { replyTo: 'a', correlationId: 'c' });
       await results().publishError(delivery, { id: 'r' }, error);
-      const [answer] = publisher.published;
+      const [answer] = publisher.answers;
       expect(answer).toMatchObject({
         queue: 'a',
-        options: { type: 'inference.error', correlationId: 'c', messageId: 'c.r.answer' },
+        type: 'inference.error',
+        correlationId: 'c',
+        messageId: 'c.r.answer',
       });
-      expect(JSON.parse(String(answer?.content))).toEqual({
+      expect(JSON.parse(String(answer?.body))).toEqual({
         id: 'r',
         error: 'send 64 elements',
         code: 'SHAPE_MISMATCH',
@@ -134,7 +142,7 @@ describe('ResultPublisher', () => {
     it('comes in Nest’s envelope where the request did', async () => {
       const identity = { id: 'r', packet: { id: 'n' } };
       await results().publishError(deliver({}, { replyTo: 'a' }).delivery, identity, error);
-      expect(JSON.parse(String(publisher.published[0]?.content))).toMatchObject({
+      expect(JSON.parse(String(publisher.answers[0]?.body))).toMatchObject({
         id: 'n',
         err: { id: 'r', code: 'SHAPE_MISMATCH' },
         isDisposed: true,
@@ -179,10 +187,12 @@ describe('ResultPublisher', () => {
       ['the reason does not fit beside them', new RangeError('too large')],
       ['they are of types that cannot be written again', new TypeError('no such type')],
     ])('goes without the headers received where %s', async (_, failure) => {
-      publisher.answer = ({ options }) =>
-        'own' in (options.headers ?? {}) ? Promise.reject(failure) : Promise.resolve();
+      publisher.answer = (message) =>
+        'options' in message && 'own' in (message.options.headers ?? {})
+          ? Promise.reject(failure)
+          : Promise.resolve();
       await results().deadLetter(deliver({}, { headers: { own: 1 } }).delivery, error, undefined);
-      const { headers } = publisher.published.at(-1)?.options ?? {};
+      const { headers } = publisher.letters.at(-1)?.options ?? {};
       expect(publisher.published).toHaveLength(2);
       expect(headers).toMatchObject({ 'x-error-code': 'SHAPE_MISMATCH' });
       expect(headers).not.toHaveProperty('own');

@@ -36,6 +36,6 @@ export function deliver(body: Buffer | object, properties: object = {}, delivery
   const acks = new AckCoalescer(channel);
   const settled = deferred();
   const message = consumeMessage(body, properties, deliveryTag);
-  const delivery = new Delivery(message, acks, () => settled.resolve());
+  const delivery = new Delivery(message, acks, { onSettled: () => settled.resolve() });
   return { delivery, acks, channel, settled: settled.promise };
 }

@@ -1,0 +1,44 @@
+import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { Fifo } from './fifo.js';
+
+describe('Fifo', () => {
+  it('behaves as an array from whose head is taken', () => {
+    const step = fc.oneof(
+      { weight: 4, arbitrary: fc.constant('push' as const) },
+      { weight: 2, arbitrary: fc.constant('shift' as const) },
+      { weight: 1, arbitrary: fc.nat(6) },
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const fifo = new Fifo<number>();
+        const model: number[] = [];
+        for (const [index, what] of steps.entries()) {
+          if (what === 'push') {
+            fifo.push(index);
+            model.push(index);
+          } else if (what === 'shift') expect(fifo.shift()).toBe(model.shift());
+          else expect(fifo.take(what)).toEqual(model.splice(0, what));
+          expect(fifo.length).toBe(model.length);
+          expect(fifo.first).toBe(model[0]);
+        }
+        expect(fifo.take(Infinity)).toEqual(model);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('gives nothing when it is empty', () => {
+    const fifo = new Fifo<string>();
+    expect(fifo.shift()).toBeUndefined();
+    expect(fifo.take(3)).toEqual([]);
+    expect({ first: fifo.first, length: fifo.length }).toEqual({ first: undefined, length: 0 });
+  });
+
+  it('gives what is falsy as well', () => {
+    const fifo = new Fifo<unknown>();
+    for (const item of [0, '', false, null]) fifo.push(item);
+    expect(fifo.length).toBe(4);
+    expect([fifo.shift(), ...fifo.take(3)]).toEqual([0, '', false, null]);
+  });
+});

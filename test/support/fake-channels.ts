@@ -1,0 +1,77 @@
+import { EventEmitter } from 'node:events';
+import type { ConsumeMessage } from 'amqplib';
+import { RabbitMqTransport } from '../../src/rabbitmq/rabbitmq.transport.js';
+import { SettlingChannel } from './messages.js';
+
+type Setup = (channel: object) => Promise<void>;
+
+/** A broker's channel, which writes down what is asked of it in order. */
+export class FakeChannel extends EventEmitter {
+  readonly asked: string[] = [];
+  readonly settling = new SettlingChannel();
+  /** Sends a message, or `null` to say that the consumer is cancelled. */
+  send: (message: ConsumeMessage | null) => void = () => {};
+  refusal: Error | undefined;
+
+  async prefetch(count: number): Promise<void> {
+    this.asked.push(`prefetch ${count}`);
+  }
+
+  async consume(queue: string, onMessage: (message: ConsumeMessage | null) => void): Promise<void> {
+    this.asked.push(`consume ${queue}`);
+    if (this.refusal) throw this.refusal;
+    this.send = onMessage;
+  }
+
+  async cancel(): Promise<void> {
+    this.asked.push('cancel');
+  }
+
+  ack(message: ConsumeMessage, allUpTo?: boolean): void {
+    this.settling.ack(message, allUpTo);
+  }
+
+  nack(message: ConsumeMessage, allUpTo?: boolean, requeue?: boolean): void {
+    this.settling.nack(message, allUpTo, requeue);
+  }
+
+  nackAll(requeue?: boolean): void {
+    this.settling.nackAll(requeue);
+  }
+}
+
+/** A connection manager: runs the setup of its channel on each connection. */
+export class FakeManager extends EventEmitter {
+  readonly closed: string[] = [];
+  /** How often its connection was broken to be renewed. */
+  renewals = 0;
+  readonly connection = { connection: { stream: { destroy: () => void this.renewals++ } } };
+  private setup: Setup | undefined;
+
+  createChannel({ setup }: { setup: Setup }): object {
+    this.setup = setup;
+    return Object.assign(new EventEmitter(), { close: async () => void this.closed.push('channel') });
+  }
+
+  async connect<C extends object = FakeChannel>(channel = new FakeChannel() as unknown as C): Promise<C> {
+    this.emit('connect', {});
+    await this.setup?.(channel);
+    return channel;
+  }
+
+  async close(): Promise<void> {
+    this.closed.push('connection');
+  }
+}
+
+/** The transport, over channels that are fakes through and through. */
+export class FakeTransport extends RabbitMqTransport {
+  readonly fakeManager = new FakeManager();
+
+  override createClient<T>(): Promise<T> {
+    return Promise.resolve(this.fakeManager as T);
+  }
+
+  /** There is nothing of amqplib in them to reach into. */
+  protected override quicken(): void {}
+}
