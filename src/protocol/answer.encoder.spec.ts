@@ -20,8 +20,7 @@ const row = (...tensors: TensorData[]): RowOutput => ({
   dims: tensors.map((data) => [data.length]),
 });
 
-const parsed = (...args: Parameters<typeof encodeResult>): unknown =>
-  JSON.parse(encodeResult(...args));
+const parsed = (...args: Parameters<typeof encodeResult>): unknown => JSON.parse(encodeResult(...args));
 
 /** What becomes of one row of one output. */
 function dataOf(datatype: Datatype, data: TensorData): unknown {
