@@ -24,7 +24,7 @@ export class PreprocessService extends Preprocessor {
     try {
       rows = rowsOf(request, model.signature);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
     request.input = SPENT;
     const { preprocess } = model.config;
