@@ -123,10 +123,12 @@ describe('InferencePipeline', () => {
   });
 
   function open(concurrency: number): InferencePipeline {
-    return openWith({ prefetch: 1000, concurrency, longestIoWaitMs: 0 });
+    const opened = pipelineWith({ prefetch: 1000, concurrency, longestIoWaitMs: 0 });
+    opened.open();
+    return opened;
   }
 
-  function openWith(capacity: Capacity): InferencePipeline {
+  function pipelineWith(capacity: Capacity): InferencePipeline {
     const settings = readSettings({});
     const results = new ResultPublisher(settings, publisher as unknown as ConfirmedPublisher, new Activity());
     return new InferencePipeline(
@@ -313,12 +315,13 @@ describe('InferencePipeline', () => {
     }
   });
 
-  it('takes the concurrency that is planned by the time of the first message', async () => {
+  it('keeps what comes before it is opened, and takes the concurrency that is planned by then', async () => {
     const capacity = { prefetch: 1000, concurrency: 1, longestIoWaitMs: 0 };
-    pipeline = openWith(capacity);
-    capacity.concurrency = 3;
+    pipeline = pipelineWith(capacity);
     preprocessor.gate = new Promise(() => {});
     for (let tag = 1; tag <= 5; tag++) pipeline.accept(deliver(request, {}, tag).delivery);
+    capacity.concurrency = 3;
+    pipeline.open();
     await new Promise<void>((resolve) => setImmediate(resolve));
     expect(preprocessor.preparing).toBe(3);
   });
