@@ -106,6 +106,7 @@ class EchoInference {
 }
 
 const request = { id: 'r', data: [1] };
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 const asking = { replyTo: 'answers', correlationId: 'c' };
 
 describe('InferencePipeline', () => {
@@ -123,10 +124,12 @@ describe('InferencePipeline', () => {
   });
 
   function open(concurrency: number): InferencePipeline {
-    return openWith({ prefetch: 1000, concurrency, longestIoWaitMs: 0 });
+    const opened = pipelineWith({ prefetch: 1000, concurrency, longestIoWaitMs: 0 });
+    opened.open();
+    return opened;
   }
 
-  function openWith(capacity: Capacity): InferencePipeline {
+  function pipelineWith(capacity: Capacity): InferencePipeline {
     const settings = readSettings({});
     const results = new ResultPublisher(settings, publisher as unknown as ConfirmedPublisher, new Activity());
     return new InferencePipeline(
@@ -295,7 +298,7 @@ describe('InferencePipeline', () => {
     preprocessor.mostAtOnce = 0;
     const following = Array.from({ length: 9 }, () => deliver(request));
     for (const { delivery } of following) pipeline.accept(delivery);
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await turn();
     expect(preprocessor.preparing).toBe(4);
     gate.resolve();
     await Promise.all(following.map(({ settled }) => settled));
@@ -313,13 +316,16 @@ describe('InferencePipeline', () => {
     }
   });
 
-  it('takes the concurrency that is planned by the time of the first message', async () => {
+  it('lets what comes before it is opened wait, and has the slots that are planned by then', async () => {
     const capacity = { prefetch: 1000, concurrency: 1, longestIoWaitMs: 0 };
-    pipeline = openWith(capacity);
-    capacity.concurrency = 3;
+    pipeline = pipelineWith(capacity);
     preprocessor.gate = new Promise(() => {});
     for (let tag = 1; tag <= 5; tag++) pipeline.accept(deliver(request, {}, tag).delivery);
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await turn();
+    expect(preprocessor.preparing).toBe(0);
+    capacity.concurrency = 3;
+    pipeline.open();
+    await turn();
     expect(preprocessor.preparing).toBe(3);
   });
 
@@ -331,7 +337,7 @@ describe('InferencePipeline', () => {
       preprocessor.gate = gate.promise;
       const inHand = Array.from({ length: concurrency * 2 + 5 }, (_, tag) => deliver(request, {}, tag + 1));
       for (const { delivery } of inHand) pipeline.accept(delivery);
-      await new Promise<void>((resolve) => setImmediate(resolve));
+      await turn();
       expect(preprocessor.preparing).toBe(concurrency);
       gate.resolve();
       await Promise.all(inHand.map(({ settled }) => settled));
