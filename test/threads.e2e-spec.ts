@@ -52,10 +52,10 @@ describe('a slow model', () => {
 
   it.each(['auto', '2'])('is drained at SIGTERM with INFERENCE_THREADS=%s', async (threads) => {
     const worker = await stage.worker({ ...SLOW, INFERENCE_THREADS: threads });
-    const answers = [ask(10), ask(20), ask(30)];
+    const answers = [ask(100), ask(110), ask(120)]; // so many rows that none is answered before all are in hand
     await untilInHand(worker, 3);
     expect(await worker.stop()).toBe(0);
-    expect((await Promise.all(answers)).map((values) => values.length)).toEqual([10, 20, 30]);
+    expect((await Promise.all(answers)).map((values) => values.length)).toEqual([100, 110, 120]);
   });
 
   /** Sends random rows in one request, and expects them back: it is what the model gives. */
