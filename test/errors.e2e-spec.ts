@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Options } from 'amqplib';
@@ -329,6 +330,19 @@ describe('a dead letter', () => {
     expect(await client.depth(copies)).toBe(1);
   });
 
+  it('is all that is left of a request whose id is no text, and too long as such, while others are answered', async () => {
+    const id = 'binary'.padEnd(100, '-');
+    replaceInWhatIsSent(client, id, 0xff);
+    await client.send(stage.queue, { data: image }, { correlationId: id, messageId: 'readable' });
+    const { body } = await client.ask(stage.queue, { data: image });
+    expect(body).toMatchObject({ model_name: 'digits' });
+    const dead = await client.collect(stage.deadLetters);
+    const [letter] = await dead.received(1);
+    expect(letter?.properties).toMatchObject({ messageId: 'readable', correlationId: undefined });
+    expect(letter?.headers).toMatchObject({ 'x-error-code': 'INTERNAL' });
+    await untilInHand(worker, 0);
+  });
+
   it('can be sent again as it is, once the reason is gone', async () => {
     const request = { data: image, id: 'again' };
     const { properties } = await client.ask(stage.queue, request, { headers: { 'x-model': 'later' } });
@@ -432,4 +446,14 @@ function scoresOf(answer: Letter | undefined): number[] {
 function bytesOf(body: unknown): Buffer {
   if (Buffer.isBuffer(body)) return body;
   return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+}
+
+/** amqplib sends text; other clients send any bytes. */
+function replaceInWhatIsSent(client: BrokerClient, text: string, byte: number): void {
+  const { stream } = (client.channel as unknown as { connection: { stream: Duplex } }).connection;
+  const write = stream.write.bind(stream) as (chunk: Buffer) => boolean;
+  stream.write = (chunk: Buffer) => {
+    const at = chunk.indexOf(text);
+    return write(at < 0 ? chunk : Buffer.from(chunk).fill(byte, at, at + text.length));
+  };
 }

@@ -64,6 +64,13 @@ describe('a dead letter', () => {
     expect(letter.headers).toMatchObject({ 'x-expiration': '100', 'x-user-id': 'guest' });
   });
 
+  it('leaves out what has become too long by being read, as bytes that are no UTF-8 do', () => {
+    const [long, fits] = ['\ufffd'.repeat(86), '\ufffd'.repeat(85)];
+    const letter = letterOf({ correlationId: long, messageId: fits, type: long, replyTo: 'answers' });
+    expect(letter).toMatchObject({ messageId: fits, replyTo: 'answers' });
+    for (const name of ['correlationId', 'type']) expect(letter).not.toHaveProperty(name);
+  });
+
   it('cuts a message that is too long for a header', () => {
     const { headers } = letterOf({}, undefined, new InferenceError('INTERNAL', 'x'.repeat(100_000)));
     expect(headers?.['x-error-message']).toHaveLength(501);

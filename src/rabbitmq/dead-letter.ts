@@ -40,6 +40,11 @@ export function reasonHeaders(
 export function deadLetterProperties(delivery: Delivery, reason: Record<string, unknown>): Options.Publish {
   const { properties } = delivery.message;
   const headers = Object.entries(properties.headers ?? {}).filter(([name]) => !BROKER_HEADERS.includes(name));
-  const kept = KEPT_PROPERTIES.map((name) => [name, properties[name] as unknown]);
+  const kept = KEPT_PROPERTIES.map((name) => [name, properties[name] as unknown]).filter(canBeWritten);
   return { ...Object.fromEntries(kept), headers: { ...Object.fromEntries(headers), ...reason } };
+}
+
+/** AMQP has room for 255 bytes. What came in as bytes that are no UTF-8 has become longer by being read. */
+function canBeWritten([, value]: readonly unknown[]): boolean {
+  return typeof value !== 'string' || Buffer.byteLength(value) <= 255;
 }
