@@ -1,6 +1,6 @@
 /** A queue that gives from its head without moving the rest: one request may have a million rows. */
 export class Fifo<T> {
-  private items: T[] = [];
+  private items: (T | undefined)[] = [];
   private head = 0;
 
   get length(): number {
@@ -17,17 +17,24 @@ export class Fifo<T> {
 
   /** The first item, if there is one. */
   shift(): T | undefined {
-    return this.length > 0 ? this.take(1)[0] : undefined;
+    const item = this.first;
+    if (this.length > 0) this.forget(1);
+    return item;
   }
 
   /** Up to `count` items from its head. */
   take(count: number): T[] {
-    const taken = this.items.slice(this.head, this.head + count);
-    this.head += taken.length;
-    if (this.head * 2 > this.items.length) {
-      this.items = this.items.slice(this.head);
-      this.head = 0;
-    }
+    const taken = this.items.slice(this.head, this.head + count) as T[];
+    this.forget(taken.length);
     return taken;
+  }
+
+  /** What is gone is let go of at once; its places are, when they are more than half. */
+  private forget(count: number): void {
+    this.items.fill(undefined, this.head, this.head + count);
+    this.head += count;
+    if (this.head * 2 <= this.items.length) return;
+    this.items = this.items.slice(this.head);
+    this.head = 0;
   }
 }

@@ -15,11 +15,15 @@ export async function runRows(session: Session, rows: readonly Row[]): Promise<R
 /** Copies also a row that is alone: what a session is given may be gone afterwards, and a row may run again. */
 function join(rows: readonly Row[], { inputs, isBatched }: ModelSignature): Batch {
   const { dims } = rows[0] as Row;
-  const tensors = inputs.map(({ datatype }, input) => {
+  const tensors = inputs.map(({ name, datatype }, input) => {
     const width = elementCount(dims[input] ?? []);
     const data = allocate(datatype, width * rows.length);
-    for (let row = 0; row < rows.length; row++)
-      copyInto(data, rows[row]?.tensors[input] as TensorData, row * width);
+    for (let row = 0; row < rows.length; row++) {
+      const own = rows[row]?.tensors[input] as TensorData;
+      if (own.length !== width)
+        throw new Error(`input '${name}' of a row has ${own.length} elements, its dimensions say ${width}`);
+      copyInto(data, own, row * width);
+    }
     return data;
   });
   return { tensors, dims: isBatched ? dims.map((rowDims) => [rows.length, ...rowDims]) : dims };

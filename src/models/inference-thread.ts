@@ -68,8 +68,8 @@ export class InferenceThread {
     return new Promise((resolve, reject) => {
       if (this.death) return reject(this.death);
       const id = ++this.lastId;
-      this.waiting.set(id, { resolve, reject });
       this.worker.postMessage({ id, ...request }, transfer);
+      this.waiting.set(id, { resolve, reject });
     });
   }
 

@@ -14,6 +14,9 @@ export interface PreprocessModel extends Pick<ModelFile, 'name' | 'config'> {
  * { provide: Preprocessor, useClass: ImagePreprocessor }
  * ```
  *
+ * Tensors may be parts of memory that other requests share: never transfer their `buffer`, nor read it. The default one
+ * takes the `input` out of the request when it has made its rows.
+ *
  * It runs for up to `CONCURRENCY` requests at once. An `InferenceError` it throws decides the error code; any
  * other becomes `PREPROCESS_FAILED`.
  */

@@ -1,5 +1,3 @@
-import { turnNow } from '../turn-clock.js';
-
 /**
  * Waits, of which those that begin in one millisecond and last equally long share a timer and a promise: under load
  * that is one for tens of messages.
@@ -11,7 +9,7 @@ export class SharedDelay {
 
   /** Resolves after `durationMs`, or up to a millisecond less, as timers are. */
   of(durationMs: number): Promise<void> {
-    const now = Math.floor(turnNow());
+    const now = Math.floor(performance.now());
     if (now !== this.startedAt || durationMs !== this.durationMs) {
       this.startedAt = now;
       this.durationMs = durationMs;

@@ -68,6 +68,21 @@ describe('encodeResult', () => {
     expect(names(['c', 'a'])).toEqual(['a', 'c']);
   });
 
+  it('is whole however many rows it has, also where the writer outgrows its memory', () => {
+    const labels = ['a', 'b', 'c'];
+    const one = row(Float32Array.of(0.123456789, 0.987654321, 0.5));
+    for (let count = 1000; count < 3000; count += 7) {
+      const rows = Array.from({ length: count }, () => one);
+      const { outputs, parameters } = parsed({ id: 'r' }, modelOf({ labels }), rows) as {
+        outputs: { data: number[] }[];
+        parameters: { label: string[]; score: number[] };
+      };
+      expect(outputs[0]?.data).toHaveLength(3 * count);
+      expect(new Set(parameters.label)).toEqual(new Set(['b']));
+      expect(parameters.score.map(Math.fround)).toEqual(rows.map(() => Math.fround(0.987654321)));
+    }
+  });
+
   describe('elements', () => {
     it('of FP64 are the very same numbers, and null where JSON has none', () => {
       fc.assert(

@@ -65,8 +65,9 @@ export class JsonWriter {
     return this;
   }
 
-  /** One of {@link float32s}. */
+  /** A 32-bit float, as {@link float32s} writes them. */
   float32(value: number): void {
+    this.makeRoom(NUMBER_BYTES);
     const size = Math.abs(value);
     if (!(size > 0 && size < 1e9)) {
       this.number(value);

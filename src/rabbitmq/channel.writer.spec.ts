@@ -133,7 +133,7 @@ describe('ChannelWriter', () => {
           for (const act of turn) {
             act(plainChannel, (sent) => publishByAmqplib(plainChannel, sent));
             act(channel, (sent) =>
-              writer.fits(sent) ? writer.publish(sent) : publishByAmqplib(channel, sent),
+              writer.takes(sent) ? writer.publish(sent) : publishByAmqplib(channel, sent),
             );
           }
           await quiet();
@@ -160,7 +160,7 @@ describe('ChannelWriter', () => {
     fc.assert(
       fc.asyncProperty(fc.constantFrom(4096, 8192, 131_072, 0), anyBody, async (frameMax, body) => {
         await start(frameMax);
-        if (!writer.fits(answer('1', body))) return;
+        if (!writer.takes(answer('1', body))) return;
         writer.publish(answer('1', body));
         await quiet();
         expect(largestFrame(Buffer.concat(broker.writes))).toBeLessThanOrEqual(frameMax || Infinity);
@@ -168,8 +168,8 @@ describe('ChannelWriter', () => {
     ));
 
   it('takes the answers of usual size', () => {
-    expect(writer.fits(answer('1', 'x'.repeat(20_000)))).toBe(true);
-    expect(writer.fits({ ...answer('€'.repeat(85)), correlationId: '€'.repeat(85) })).toBe(true);
+    expect(writer.takes(answer('1', 'x'.repeat(20_000)))).toBe(true);
+    expect(writer.takes({ ...answer('€'.repeat(85)), correlationId: '€'.repeat(85) })).toBe(true);
   });
 
   it.each(['queue', 'messageId', 'correlationId'] as const)(
@@ -178,7 +178,7 @@ describe('ChannelWriter', () => {
       // As of 86 bytes that are no UTF-8: each is read as three.
       for (const long of ['x'.repeat(256), '\ufffd'.repeat(86)]) {
         const sent = { ...answer('1'), [name]: long };
-        expect(writer.fits(sent)).toBe(false);
+        expect(writer.takes(sent)).toBe(false);
         expect(() => publishByAmqplib(channel, sent)).toThrow(TypeError);
       }
     },
@@ -241,10 +241,8 @@ describe('ChannelWriter', () => {
 
   it('hands confirms to amqplib, which knows the publishes by their order', async () => {
     const confirmed: string[] = [];
-    const pushing = channel as unknown as { pushConfirmCallback(callback: () => void): void };
     for (const id of ['1', '2', '3']) {
-      writer.publish(answer(id));
-      pushing.pushConfirmCallback(() => confirmed.push(id));
+      writer.publish(answer(id), () => confirmed.push(id));
     }
     await quiet();
     broker.deliver(method('BasicAck', channelNumber(channel), { deliveryTag: 2, multiple: true }));

@@ -7,6 +7,7 @@ const CHUNK_BYTES = 128 * 1024;
 /** What of amqplib's internals (2.3.1) is relied on; `channel.writer.spec.ts` holds them against the real thing. */
 interface AmqplibChannel {
   readonly ch: number;
+  pushConfirmCallback(onConfirm?: (error: unknown) => void): void;
   readonly connection: {
     readonly stream: Duplex;
     readonly frameMax: number;
@@ -22,7 +23,7 @@ interface AmqplibChannel {
 export class ChannelWriter {
   private readonly internals: AmqplibChannel;
   private chunk: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-  private spare: Buffer | undefined;
+  private spare: Buffer | undefined = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   private used = 0;
   private isScheduled = false;
 
@@ -40,10 +41,14 @@ export class ChannelWriter {
     };
   }
 
-  /** True when {@link publish} takes it: its body fits in one frame, its names in short strings. */
-  fits(answer: Answer): boolean {
+  /**
+   * True when {@link publish} takes it: its body fits in one frame, its names in short strings, and the channel is not
+   * closing. amqplib refuses the others with a reason.
+   */
+  takes(answer: Answer): boolean {
     const { frameMax } = this.internals.connection;
     return (
+      !Object.hasOwn(this.internals, 'sendMessage') && // amqplib puts one that throws there
       maxBytesOf(answer) <= Math.min(CHUNK_BYTES, (frameMax || Infinity) - FRAME_OVERHEAD) &&
       isShort(answer.queue) &&
       isShort(answer.messageId) &&
@@ -51,10 +56,15 @@ export class ChannelWriter {
     );
   }
 
-  /** Writes an answer as amqplib's `channel.publish` would. */
-  publish(answer: Answer): void {
+  /**
+   * Writes an answer as the `publish` of amqplib's confirm channel would.
+   *
+   * @param onConfirm told once the broker has confirmed it, or with an error when it has not
+   */
+  publish(answer: Answer, onConfirm?: (error: unknown) => void): void {
     this.makeRoom(maxBytesOf(answer));
     this.used = writeAnswer(this.chunk, this.used, this.internals.ch, answer);
+    this.internals.pushConfirmCallback(onConfirm);
   }
 
   private write(frame: Buffer): boolean {
@@ -83,9 +93,15 @@ export class ChannelWriter {
     const { chunk, used } = this;
     this.used = 0;
     if (connection.stream.destroyed) return; // the channel is about to say so
-    this.chunk = this.spare ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
-    this.spare = undefined;
     connection.sentSinceLastCheck = true; // or a heartbeat would follow
+    if (!this.spare) {
+      // A write is on its way, and may be for long: a broker that is short of memory reads nothing. Whole chunks for
+      // a few bytes each would pile up.
+      connection.stream.write(Buffer.from(chunk.subarray(0, used)));
+      return;
+    }
+    this.chunk = this.spare;
+    this.spare = undefined;
     connection.stream.write(chunk.subarray(0, used), () => (this.spare = chunk));
   }
 }

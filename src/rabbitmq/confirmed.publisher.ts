@@ -154,10 +154,8 @@ export class ConfirmedPublisher {
       else pending.resolve();
     };
     if (!('body' in message)) channel.publish('', message.queue, message.content, message.options, onConfirm);
-    else if (this.writer?.fits(message)) {
-      this.writer.publish(message);
-      (channel as unknown as { pushConfirmCallback(callback: unknown): void }).pushConfirmCallback(onConfirm);
-    } else {
+    else if (this.writer?.takes(message)) this.writer.publish(message, onConfirm);
+    else {
       const { queue, content, options } = letterOf(message);
       channel.publish('', queue, content, options, onConfirm);
     }

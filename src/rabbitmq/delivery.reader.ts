@@ -138,7 +138,7 @@ export class DeliveryReader {
       if (value === undefined) return undefined;
       table[name] = value;
     }
-    return table;
+    return this.at === end ? table : undefined;
   }
 
   /** A header of a plain type; undefined for another. The letters are RabbitMQ's. */
