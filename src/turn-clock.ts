@@ -5,7 +5,7 @@ function endTurn(): void {
 }
 
 /**
- * When this turn of the event loop first asked, in ms on the clock of `performance.now()`. A message asks five times,
+ * When this turn of the event loop first asked, in ms on the clock of `performance.now()`. A message asks four times,
  * and each new reading costs 88 bytes of garbage.
  */
 export function turnNow(): number {

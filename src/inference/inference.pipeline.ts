@@ -10,10 +10,10 @@ import { decodeRequest, identify } from '../protocol/request.decoder.js';
 import { Row } from '../protocol/rows.js';
 import { Delivery } from '../rabbitmq/delivery.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
+import { DeliveryQueue } from './delivery-queue.js';
 import { dispositionOf } from './disposition.js';
 import { asInferenceError } from './inference.errors.js';
 import { InferenceService } from './inference.service.js';
-import { DeliveryQueue } from './delivery-queue.js';
 import { ServedModel } from './served-model.js';
 
 /** An id is the producer's, and may be as long as a body. */

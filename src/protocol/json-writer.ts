@@ -60,14 +60,25 @@ export class JsonWriter {
     this.makeRoom(values.length * (NUMBER_BYTES + 1));
     for (let index = 0; index < values.length; index++) {
       if (index > 0) this.bytes[this.at++] = COMMA;
-      this.float32(values[index] as number);
+      this.digitsOf(values[index] as number);
     }
     return this;
   }
 
   /** A 32-bit float, as {@link float32s} writes them. */
-  float32(value: number): void {
+  float32(value: number): this {
     this.makeRoom(NUMBER_BYTES);
+    this.digitsOf(value);
+    return this;
+  }
+
+  /** What was written since the start. */
+  end(): string {
+    return this.bytes.toString(this.isAscii ? 'latin1' : 'utf8', 0, this.at);
+  }
+
+  /** A 32-bit float, where there is room for it. */
+  private digitsOf(value: number): void {
     const size = Math.abs(value);
     if (!(size > 0 && size < 1e9)) {
       this.number(value);
@@ -76,11 +87,6 @@ export class JsonWriter {
     if (value < 0) this.bytes[this.at++] = MINUS;
     if (size < 1e-6) this.small(size);
     else this.plain(size);
-  }
-
-  /** What was written since the start. */
-  end(): string {
-    return this.bytes.toString(this.isAscii ? 'latin1' : 'utf8', 0, this.at);
   }
 
   private encoded(text: string, start: number): this {

@@ -1,6 +1,7 @@
 import { InferenceError } from '../inference/inference.errors.js';
 import { InferenceRequest, NamedTensors, RequestTensor } from './inference-request.js';
-import { elementCount, isDatatype, readTensor, slice, TensorData, TensorSpec } from './tensor.js';
+import { elementCount, isDatatype, slice, TensorData, TensorSpec } from './tensor.js';
+import { readTensor } from './tensor.reader.js';
 
 /** What a model takes and gives. */
 export interface ModelSignature {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { refusalOf } from '../../test/support/refusal.js';
-import { allocate, copyInto, Datatype, isDatatype, readTensor, slice } from './tensor.js';
+import { allocate, copyInto, Datatype, isDatatype, slice } from './tensor.js';
+import { readTensor } from './tensor.reader.js';
 
 const INT64_MAX = 2n ** 63n - 1n;
 const UINT64_MAX = 2n ** 64n - 1n;

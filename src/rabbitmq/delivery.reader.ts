@@ -1,4 +1,5 @@
 import type { Channel, ConsumeMessage, MessageProperties, MessagePropertyHeaders } from 'amqplib';
+import { RememberedText } from './remembered-text.js';
 
 const METHOD = 1;
 const HEADER = 2;
@@ -186,27 +187,5 @@ export class DeliveryReader {
     const value = this.bytes.readUInt32BE(this.at) * 2 ** 32 + this.bytes.readUInt32BE(this.at + 4);
     this.at += 8;
     return value;
-  }
-}
-
-/** A text that is mostly the one that was read last: comparing bytes is cheaper than another string. */
-class RememberedText {
-  private bytes: Buffer = Buffer.alloc(0);
-  private text = '';
-
-  read(source: Buffer, start: number, end: number): string {
-    if (!this.isSame(source, start, end)) {
-      this.bytes = Buffer.from(source.subarray(start, end));
-      this.text = this.bytes.toString('utf8');
-    }
-    return this.text;
-  }
-
-  private isSame(source: Buffer, start: number, end: number): boolean {
-    const { bytes } = this;
-    if (end - start !== bytes.length) return false;
-    for (let index = 0; index < bytes.length; index++)
-      if (source[start + index] !== bytes[index]) return false;
-    return true;
   }
 }
