@@ -15,6 +15,7 @@ export class InferenceController implements OnApplicationBootstrap {
     private readonly enhancers: NestEnhancers,
   ) {
     transport.onRefused = (delivery, error) => void this.pipeline.fail(delivery, error);
+    transport.onAbandoned = (delivery) => this.pipeline.abandon(delivery);
   }
 
   /** Nest's way to a handler is a dozen promises. With nothing on the way, the transport goes straight to it. */

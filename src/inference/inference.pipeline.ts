@@ -10,9 +10,10 @@ import { decodeRequest, identify } from '../protocol/request.decoder.js';
 import { Row } from '../protocol/rows.js';
 import { Delivery } from '../rabbitmq/delivery.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
+import { Suspicion } from '../rabbitmq/suspicion.js';
 import { DeliveryQueue } from './delivery-queue.js';
 import { dispositionOf } from './disposition.js';
-import { asInferenceError } from './inference.errors.js';
+import { asInferenceError, InferenceError } from './inference.errors.js';
 import { InferenceService } from './inference.service.js';
 import { ServedModel } from './served-model.js';
 
@@ -24,6 +25,8 @@ const HAND_BACK_DELAY_MS = 5_000;
 @Injectable()
 export class InferencePipeline {
   private readonly deliveries = new DeliveryQueue();
+  /** Deliveries that were taken from this worker while it was at them: their slots have been replaced. */
+  private readonly abandoned = new Set<Delivery>();
   private readonly logger = new Logger('Inference');
 
   constructor(
@@ -54,16 +57,28 @@ export class InferencePipeline {
   private slot(): Observable<never> {
     return new Observable(() => {
       const process = (delivery: Delivery) => void this.process(delivery).then(processNext);
-      const processNext = () => this.deliveries.next(process);
-      processNext();
+      const processNext = (delivery: Delivery) => {
+        if (this.abandoned.size === 0 || !this.abandoned.delete(delivery)) this.deliveries.next(process);
+      };
+      this.deliveries.join(process);
     });
   }
 
-  /** Never rejects: a rejection would end its slot. */
-  private async process(delivery: Delivery): Promise<void> {
+  /** The broker has the delivery again. If it is being processed, which may never end, another slot takes the place. */
+  abandon(delivery: Delivery): void {
+    if (!delivery.isBegun) return;
+    this.abandoned.add(delivery);
+    this.slot().subscribe();
+    this.deliveries.leave();
+  }
+
+  /** Never rejects: a rejection would end its slot. @returns the delivery */
+  private async process(delivery: Delivery): Promise<Delivery> {
+    delivery.isBegun = true;
     let { content } = delivery.message;
     let model: ServedModel | undefined;
     try {
+      if (delivery.suspicion.isConclusive) throw crashSuspect(delivery.suspicion);
       const reading = readContent(delivery.message, this.settings.MAX_MESSAGE_BYTES);
       if (reading !== content) content = await reading;
       const request = decodeRequest(content, delivery.message, delivery.receivedAt);
@@ -75,6 +90,7 @@ export class InferencePipeline {
     } catch (error) {
       await this.fail(delivery, error, content, model?.name);
     }
+    return delivery;
   }
 
   /**
@@ -126,4 +142,11 @@ export class InferencePipeline {
     await new Promise((resolve) => setTimeout(resolve, HAND_BACK_DELAY_MS));
     delivery.handBack();
   }
+}
+
+function crashSuspect({ crashes }: Suspicion): InferenceError {
+  return new InferenceError(
+    'CRASH_SUSPECT',
+    `the worker crashed ${crashes} times with this request in hand, in the end with no other; have the request and the model examined before it is sent again`,
+  );
 }
