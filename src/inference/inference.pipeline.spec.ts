@@ -6,7 +6,6 @@ import { ManualDelays } from '../../test/support/manual-delays.js';
 import { deliver } from '../../test/support/messages.js';
 import { readSettings } from '../config/settings.js';
 import { Activity } from '../metrics/activity.js';
-import { Capacity } from '../models/capacity.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
 import { Row } from '../protocol/rows.js';
 import { Answer } from '../rabbitmq/answer.frames.js';
@@ -16,8 +15,10 @@ import {
   Outgoing,
   PublishAbandonedError,
   Purpose,
+  UnroutableError,
 } from '../rabbitmq/confirmed.publisher.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
+import { FailureHandler } from './failure.handler.js';
 import { asInferenceError, InferenceError } from './inference.errors.js';
 import { InferencePipeline } from './inference.pipeline.js';
 import { InferenceService } from './inference.service.js';
@@ -123,20 +124,20 @@ describe('InferencePipeline', () => {
   });
 
   function open(concurrency: number): InferencePipeline {
-    const opened = pipelineWith({ prefetch: 1000, concurrency, longestIoWaitMs: 0 });
-    opened.open();
+    const opened = pipelineWith();
+    opened.open(concurrency);
     return opened;
   }
 
-  function pipelineWith(capacity: Capacity): InferencePipeline {
-    const settings = readSettings({});
+  function pipelineWith(env = {}): InferencePipeline {
+    const settings = readSettings(env);
     const results = new ResultPublisher(settings, publisher as unknown as ConfirmedPublisher, new Activity());
     return new InferencePipeline(
-      capacity,
       settings,
       preprocessor,
       inference as unknown as InferenceService,
       results,
+      new FailureHandler(settings, results),
     );
   }
 
@@ -227,6 +228,63 @@ describe('InferencePipeline', () => {
     expect((await publisher.nextLetter()).options.headers).toMatchObject({ 'x-error-code': code });
   });
 
+  it('tries again later what may succeed then: the copy is confirmed, then the delivery is acked', async () => {
+    preprocessor.gate = Promise.reject(new Error('no connection'));
+    const { delivery, acks, channel, settled } = deliver(request, asking);
+    pipeline.accept(delivery);
+    const copy = await publisher.nextLetter();
+    expect(copy).toMatchObject({
+      queue: 'inference.retry.1000',
+      content: delivery.message.content,
+      options: { ...asking, headers: { 'x-attempts': 1, 'x-error-code': 'PREPROCESS_FAILED' } },
+    });
+    acks.flush();
+    expect(channel.settlements).toEqual([]);
+    copy.resolve();
+    await settled;
+    acks.flush();
+    expect(channel.settlements).toEqual(['ack 1']);
+    expect(publisher.published).toHaveLength(1);
+  });
+
+  it('says no error before the last attempt, and then an error and a dead letter', async () => {
+    preprocessor.gate = Promise.reject(new Error('no connection'));
+    const { delivery, settled } = deliver(request, { ...asking, headers: { 'x-attempts': 3 } });
+    pipeline.accept(delivery);
+    const answer = await publisher.nextAnswer();
+    expect(JSON.parse(answer.body)).toMatchObject({ code: 'PREPROCESS_FAILED' });
+    answer.resolve();
+    const letter = await publisher.nextLetter();
+    expect(letter).toMatchObject({ queue: 'inference.dead', options: { headers: { 'x-attempts': 4 } } });
+    letter.resolve();
+    await settled;
+  });
+
+  it('buries what it cannot put into a retry queue, as there is none', async () => {
+    preprocessor.gate = Promise.reject(new Error('no connection'));
+    pipeline.accept(deliver(request).delivery);
+    (await publisher.nextLetter()).reject(new UnroutableError('inference.retry.1000'));
+    expect((await publisher.nextLetter()).queue).toBe('inference.dead');
+  });
+
+  it('does not try again what would come back after its deadline', async () => {
+    preprocessor.gate = Promise.reject(new Error('no connection'));
+    pipeline.accept(deliver(request, { expiration: '900' }).delivery);
+    expect((await publisher.nextLetter()).queue).toBe('inference.dead');
+  });
+
+  it('passes on a deadline as a moment, so that the time to it goes on while the request waits', async () => {
+    preprocessor.gate = Promise.reject(new Error('no connection'));
+    const before = Date.now();
+    pipeline.accept(deliver(request, { expiration: '60000' }).delivery);
+    const { headers, expiration } = (await publisher.nextLetter()).options;
+    const after = Date.now();
+    const { 'x-deadline': deadline } = headers as { 'x-deadline': number };
+    expect(deadline).toBeGreaterThanOrEqual(before + 59_900); // receipt is the start of that turn
+    expect(deadline).toBeLessThanOrEqual(after + 60_001);
+    expect(expiration).toBeUndefined();
+  });
+
   it('publishes nothing, and settles nothing, for a delivery that the broker has again', async () => {
     for (const body of [request, {}]) {
       const { delivery, acks, channel, settled } = deliver(body, asking);
@@ -315,13 +373,11 @@ describe('InferencePipeline', () => {
     }
   });
 
-  it('keeps what comes before it is opened, and takes the concurrency that is planned by then', async () => {
-    const capacity = { prefetch: 1000, concurrency: 1, longestIoWaitMs: 0 };
-    pipeline = pipelineWith(capacity);
+  it('keeps what comes before it is opened', async () => {
+    pipeline = pipelineWith();
     preprocessor.gate = new Promise(() => {});
     for (let tag = 1; tag <= 5; tag++) pipeline.accept(deliver(request, {}, tag).delivery);
-    capacity.concurrency = 3;
-    pipeline.open();
+    pipeline.open(3);
     await new Promise<void>((resolve) => setImmediate(resolve));
     expect(preprocessor.preparing).toBe(3);
   });

@@ -1,37 +1,30 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { mergeMap, Observable, range } from 'rxjs';
 import { Settings } from '../config/settings.js';
-import { Capacity } from '../models/capacity.js';
 import { Preprocessor } from '../preprocess/preprocessor.js';
 import { encodeResult } from '../protocol/answer.encoder.js';
 import { readContent } from '../protocol/content-encoding.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
-import { decodeRequest, identify } from '../protocol/request.decoder.js';
+import { decodeRequest } from '../protocol/request.decoder.js';
 import { Row } from '../protocol/rows.js';
 import { Delivery } from '../rabbitmq/delivery.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
 import { DeliveryQueue } from './delivery-queue.js';
-import { dispositionOf } from './disposition.js';
-import { asInferenceError } from './inference.errors.js';
+import { FailureHandler, Progress } from './failure.handler.js';
 import { InferenceService } from './inference.service.js';
 import { ServedModel } from './served-model.js';
-
-/** An id is the producer's, and may be as long as a body. */
-const MAX_LOGGED_ID = 100;
-const HAND_BACK_DELAY_MS = 5_000;
 
 /** The life of a message, for up to `CONCURRENCY` messages at once. */
 @Injectable()
 export class InferencePipeline {
   private readonly deliveries = new DeliveryQueue();
-  private readonly logger = new Logger('Inference');
 
   constructor(
-    private readonly capacity: Capacity,
     private readonly settings: Settings,
     private readonly preprocessor: Preprocessor,
     private readonly inference: InferenceService,
     private readonly results: ResultPublisher,
+    private readonly failures: FailureHandler,
   ) {}
 
   /** Takes custody: from here on the delivery is settled by this class alone. */
@@ -39,10 +32,10 @@ export class InferencePipeline {
     this.deliveries.push(delivery);
   }
 
-  /** Opens the slots; what was accepted before waits for them. The capacity is planned by then: the models are warm. */
-  open(): void {
-    range(0, this.capacity.concurrency)
-      .pipe(mergeMap(() => this.slot(), this.capacity.concurrency))
+  /** Opens so many slots; what was accepted before waits for them. */
+  open(concurrency: number): void {
+    range(0, concurrency)
+      .pipe(mergeMap(() => this.slot(), concurrency))
       .subscribe();
   }
 
@@ -61,50 +54,20 @@ export class InferencePipeline {
 
   /** Never rejects: a rejection would end its slot. */
   private async process(delivery: Delivery): Promise<void> {
-    let { content } = delivery.message;
-    let model: ServedModel | undefined;
+    const progress: Progress = { content: delivery.message.content };
     try {
       const reading = readContent(delivery.message, this.settings.MAX_MESSAGE_BYTES);
-      if (reading !== content) content = await reading;
-      const request = decodeRequest(content, delivery.message, delivery.receivedAt);
-      model = this.inference.model(request.model);
+      if (reading !== progress.content) progress.content = await reading;
+      const request = decodeRequest(progress.content, delivery.message, delivery.receivedAt);
+      progress.deadline = request.deadline;
+      const model = this.inference.model(request.model);
+      progress.model = model.name;
       const rows = await this.prepare(request, model);
       const outputs = await this.inference.infer(model, rows, request.deadline);
       await this.results.publish(delivery, request.id, encodeResult(request, model, outputs));
       delivery.ack();
     } catch (error) {
-      await this.fail(delivery, error, content, model?.name);
-    }
-  }
-
-  /**
-   * Settles a delivery that gets no result. Never rejects.
-   *
-   * @param content the body, decompressed where that was possible
-   */
-  async fail(
-    delivery: Delivery,
-    cause: unknown,
-    content: Buffer = delivery.message.content,
-    model?: string,
-  ): Promise<void> {
-    const error = asInferenceError(cause, 'INTERNAL', 'the worker failed');
-    try {
-      if (dispositionOf(error, delivery) === 'drop') return;
-      const identity = identify(content, delivery.message);
-      this.logger.warn({
-        code: error.code,
-        id: identity.id?.slice(0, MAX_LOGGED_ID),
-        model,
-        message: error.message,
-      });
-      await this.results.publishError(delivery, identity, error);
-      await this.results.deadLetter(delivery, error, model);
-      delivery.ack();
-    } catch (failure) {
-      await this.handBack(delivery, failure);
-    } finally {
-      delivery.drop();
+      await this.failures.fail(delivery, error, progress);
     }
   }
 
@@ -115,15 +78,5 @@ export class InferencePipeline {
     } catch (error) {
       return model.onPrepareFailed(error);
     }
-  }
-
-  /** Not even the dead letter found a place. The message stays the broker's, slowly, so that nothing is lost. */
-  private async handBack(delivery: Delivery, failure: unknown): Promise<void> {
-    if (delivery.isStale) return;
-    this.logger.error(
-      `cannot dead-letter a message: ${(failure as Error).message}; it goes back to the queue`,
-    );
-    await new Promise((resolve) => setTimeout(resolve, HAND_BACK_DELAY_MS));
-    delivery.handBack();
   }
 }
