@@ -23,7 +23,7 @@ const RETRYABLE: Record<ErrorCode, boolean> = {
 function disposition(error: InferenceError, delivery = {}, policy = {}): Disposition {
   return dispositionOf(
     error,
-    { isStale: false, attempts: 1, ...delivery },
+    { isStale: false, attempts: 1, excusedAttempts: 0, ...delivery },
     { delaysMs: [10, 500], isOutage: false, remainingMs: Infinity, ...policy },
   );
 }
@@ -41,7 +41,7 @@ describe.each(Object.entries(RETRYABLE))('%s', (code, retryable) => {
 
   it(retryable ? 'is tried again' : 'goes to the dead letters at once', () => {
     expect(disposition(error)).toEqual(
-      retryable ? { action: 'retry', delayMs: 10, attempts: 1 } : { action: 'dead-letter' },
+      retryable ? { action: 'retry', delayMs: 10, excusedAttempts: 0 } : { action: 'dead-letter' },
     );
   });
 });
@@ -52,8 +52,8 @@ describe('what may succeed later', () => {
   it('waits longer before each attempt, and is dead after the last', () => {
     const outcomes = [1, 2, 3].map((attempts) => disposition(error, { attempts }));
     expect(outcomes).toEqual([
-      { action: 'retry', delayMs: 10, attempts: 1 },
-      { action: 'retry', delayMs: 500, attempts: 2 },
+      { action: 'retry', delayMs: 10, excusedAttempts: 0 },
+      { action: 'retry', delayMs: 500, excusedAttempts: 0 },
       { action: 'dead-letter' },
     ]);
   });
@@ -68,13 +68,18 @@ describe('what may succeed later', () => {
     expect(disposition(error, {}, { remainingMs: 11 })).toMatchObject({ action: 'retry' });
   });
 
-  it('uses up no attempt in an outage, however many it had, and waits the longest time', () => {
+  it('is excused in an outage, however many attempts it had, and waits the longest time', () => {
     for (const attempts of [1, 3, 7])
-      expect(disposition(error, { attempts }, { isOutage: true })).toEqual({
+      expect(disposition(error, { attempts, excusedAttempts: 1 }, { isOutage: true })).toEqual({
         action: 'retry',
         delayMs: 500,
-        attempts: attempts - 1,
+        excusedAttempts: 2,
       });
+  });
+
+  it('has after an outage the attempts left that it had before', () => {
+    const delivery = { attempts: 9, excusedAttempts: 7 };
+    expect(disposition(error, delivery)).toMatchObject({ action: 'retry', delayMs: 500 });
   });
 });
 

@@ -5,20 +5,22 @@ export type Disposition =
   /** The broker has it again: it is another's, or will come again. */
   | { readonly action: 'drop' }
   | { readonly action: 'dead-letter' }
-  /** Comes again after `delayMs`, then as attempt `attempts` + 1. */
-  | { readonly action: 'retry'; readonly delayMs: number; readonly attempts: number };
+  /** Comes again after `delayMs`. */
+  | { readonly action: 'retry'; readonly delayMs: number; readonly excusedAttempts: number };
 
 /** What the decision depends on, besides the error. */
 export interface FailedDelivery {
   readonly isStale: boolean;
   /** This one included; 1 on the first. */
   readonly attempts: number;
+  /** Those among them that failed in an outage: they use up no delay. */
+  readonly excusedAttempts: number;
 }
 
 export interface RetryPolicy {
   /** Waits before the second, third … attempt; ms. */
   readonly delaysMs: readonly number[];
-  /** Whether failures are nobody's own now: then none uses up an attempt. */
+  /** Whether failures are nobody's own now: then the attempt is excused. */
   readonly isOutage: boolean;
   /** Until the request's deadline, in ms; none is `Infinity`. */
   readonly remainingMs: number;
@@ -30,11 +32,11 @@ export interface RetryPolicy {
  */
 export function dispositionOf(
   error: InferenceError,
-  { isStale, attempts }: FailedDelivery,
+  { isStale, attempts, excusedAttempts }: FailedDelivery,
   { delaysMs, isOutage, remainingMs }: RetryPolicy,
 ): Disposition {
   if (isStale) return { action: 'drop' };
-  const delayMs = isOutage ? delaysMs.at(-1) : delaysMs[attempts - 1];
+  const delayMs = isOutage ? delaysMs.at(-1) : delaysMs[attempts - excusedAttempts - 1];
   if (!error.retryable || delayMs === undefined || delayMs >= remainingMs) return { action: 'dead-letter' };
-  return { action: 'retry', delayMs, attempts: isOutage ? attempts - 1 : attempts };
+  return { action: 'retry', delayMs, excusedAttempts: excusedAttempts + (isOutage ? 1 : 0) };
 }

@@ -42,6 +42,7 @@ export class FailureHandler {
     try {
       const disposition = this.decide(error, delivery, progress);
       if (disposition.action === 'drop') return;
+      if (this.results.isConfirmed(delivery)) return delivery.ack();
       const identity = identify(progress.content, delivery.message);
       this.report(error, delivery, disposition, identity.id, progress.model);
       if (

@@ -9,6 +9,7 @@ import { Activity } from '../metrics/activity.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
 import { Row } from '../protocol/rows.js';
 import { Answer } from '../rabbitmq/answer.frames.js';
+import { ConfirmedOutcomes } from '../rabbitmq/confirmed-outcomes.js';
 import {
   ConfirmedPublisher,
   Letter,
@@ -43,19 +44,19 @@ class ManualPublisher {
 
   /** The next publish, as soon as there is one; it must be an answer. */
   async nextAnswer(): Promise<Publish<Answer>> {
-    const publish = await this.next();
+    const publish = await this.nextOfAny();
     if (!('body' in publish)) throw new Error(`a letter for '${publish.queue}' is no answer`);
     return publish;
   }
 
   /** The next publish, as soon as there is one; it must be anything else than an answer. */
   async nextLetter(): Promise<Publish<Letter>> {
-    const publish = await this.next();
+    const publish = await this.nextOfAny();
     if ('body' in publish) throw new Error(`an answer for '${publish.queue}' is no letter`);
     return publish;
   }
 
-  private async next(): Promise<Publish> {
+  async nextOfAny(): Promise<Publish> {
     if (this.published.length === this.taken)
       await new Promise<void>((resolve) => (this.onPublish = resolve));
     return this.published[this.taken++] as Publish;
@@ -131,7 +132,12 @@ describe('InferencePipeline', () => {
 
   function pipelineWith(env = {}): InferencePipeline {
     const settings = readSettings(env);
-    const results = new ResultPublisher(settings, publisher as unknown as ConfirmedPublisher, new Activity());
+    const results = new ResultPublisher(
+      settings,
+      publisher as unknown as ConfirmedPublisher,
+      new Activity(),
+      new ConfirmedOutcomes({ prefetch: 1000, concurrency: 1000, longestIoWaitMs: 0 }),
+    );
     return new InferencePipeline(
       settings,
       preprocessor,
@@ -283,6 +289,55 @@ describe('InferencePipeline', () => {
     expect(deadline).toBeGreaterThanOrEqual(before + 59_900); // receipt is the start of that turn
     expect(deadline).toBeLessThanOrEqual(after + 60_001);
     expect(expiration).toBeUndefined();
+  });
+
+  describe('a request that comes again because only its ack was lost', () => {
+    /** What the broker does where a connection is lost: the first delivery is void, the message comes again. */
+    const again = (body: object, properties: object) => deliver(body, properties, 2, true);
+
+    it.each([
+      ['it has its result', request, { messageId: 'm', ...asking }, 1],
+      ['it has its error answer and its dead letter', {}, { messageId: 'm', ...asking }, 2],
+      ['it has its dead letter', {}, { messageId: 'm' }, 1],
+    ])('is acked and nothing else: %s', async (_, body, properties, publishes) => {
+      const first = deliver(body, properties);
+      pipeline.accept(first.delivery);
+      for (let count = 0; count < publishes; count++) (await publisher.nextOfAny()).resolve();
+      await first.settled;
+      const second = again(body, properties);
+      pipeline.accept(second.delivery);
+      await second.settled;
+      second.acks.flush();
+      expect(second.channel.settlements).toEqual(['ack 2']);
+      expect(publisher.published).toHaveLength(publishes);
+    });
+
+    it('is acked, not published, when its first answer is confirmed while it is on its way again', async () => {
+      const properties = { messageId: 'm', ...asking };
+      const first = deliver(request, properties);
+      pipeline.accept(first.delivery);
+      const answer = await publisher.nextAnswer();
+      first.acks.close();
+      const gate = deferred();
+      preprocessor.gate = gate.promise;
+      const second = again(request, properties);
+      pipeline.accept(second.delivery);
+      answer.resolve();
+      await first.settled;
+      gate.resolve();
+      await second.settled;
+      expect(publisher.published).toHaveLength(1);
+    });
+
+    it('is processed where its first attempt has no confirmed outcome', async () => {
+      const properties = { messageId: 'm', ...asking };
+      const first = deliver(request, properties);
+      pipeline.accept(first.delivery);
+      await publisher.nextAnswer();
+      first.acks.close();
+      pipeline.accept(again(request, properties).delivery);
+      expect((await publisher.nextAnswer()).messageId).toBe('m.answer');
+    });
   });
 
   it('publishes nothing, and settles nothing, for a delivery that the broker has again', async () => {

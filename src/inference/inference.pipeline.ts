@@ -54,6 +54,7 @@ export class InferencePipeline {
 
   /** Never rejects: a rejection would end its slot. */
   private async process(delivery: Delivery): Promise<void> {
+    if (this.results.isConfirmed(delivery)) return delivery.ack();
     const progress: Progress = { content: delivery.message.content };
     try {
       const reading = readContent(delivery.message, this.settings.MAX_MESSAGE_BYTES);

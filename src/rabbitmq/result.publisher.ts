@@ -6,10 +6,11 @@ import { Activity } from '../metrics/activity.js';
 import { answerId, encodeError, Identity } from '../protocol/answer.encoder.js';
 import { turnNow } from '../turn-clock.js';
 import { Answer } from './answer.frames.js';
+import { ConfirmedOutcomes } from './confirmed-outcomes.js';
 import { ConfirmedPublisher, PublishAbandonedError, UnroutableError } from './confirmed.publisher.js';
 import { deadLetterProperties, reasonHeaders } from './dead-letter.js';
 import { Delivery } from './delivery.js';
-import { retryProperties } from './retry.js';
+import { retryHeaders, retryProperties } from './retry.js';
 import { deadLetterQueue, retryQueue } from './topology.js';
 
 /**
@@ -29,7 +30,13 @@ export class ResultPublisher {
     private readonly settings: Settings,
     private readonly publisher: ConfirmedPublisher,
     private readonly activity: Activity,
+    private readonly outcomes: ConfirmedOutcomes,
   ) {}
+
+  /** Whether the outcome of this attempt is confirmed already, and only its ack got lost. True once. */
+  isConfirmed(delivery: Delivery): boolean {
+    return this.outcomes.has(delivery);
+  }
 
   /**
    * The result, to the requester's `reply_to`, else to `RESULTS_QUEUE`, else nowhere.
@@ -38,10 +45,11 @@ export class ResultPublisher {
    *   answer cannot be written
    */
   publish(delivery: Delivery, id: string | undefined, body: string): Promise<void> {
-    return this.answer(delivery, id, 'inference.result', body).then(
-      () => this.activity.answered(turnNow() - delivery.receivedAt),
-      answerRefused,
-    );
+    if (this.isConfirmed(delivery)) return Promise.resolve(); // meanwhile, on its earlier way through this process
+    return this.answer(delivery, id, 'inference.result', body).then(() => {
+      this.activity.answered(turnNow() - delivery.receivedAt);
+      this.outcomes.remember(delivery);
+    }, answerRefused);
   }
 
   /** The error answer, sent where the result would have gone. One that nobody waits for is no failure. */
@@ -69,31 +77,28 @@ export class ResultPublisher {
       reason,
     );
     this.activity.deadLettered();
+    this.outcomes.remember(delivery);
   }
 
   /**
    * The request itself, to the retry queue of that delay.
    *
-   * @param attempts those that count so far
-   * @param deadline on the clock of `performance.now()`
+   * @param retry when, and how many attempts were excused so far
+   * @param progress the model, where it is known, and the deadline on the clock of `performance.now()`
    * @throws UnroutableError when there is no such queue
    */
   async retry(
     delivery: Delivery,
     error: InferenceError,
-    { delayMs, attempts }: { readonly delayMs: number; readonly attempts: number },
-    { model, deadline }: { readonly model?: string; readonly deadline?: number },
+    retry: { readonly delayMs: number; readonly excusedAttempts: number },
+    progress: { readonly model?: string; readonly deadline?: number },
   ): Promise<void> {
-    const reason = reasonHeaders(delivery, error, model);
-    const properties = retryProperties(delivery, reason, attempts, deadline);
-    const { 'x-attempts': count, 'x-deadline': moment } = properties.headers;
-    const least = {
-      ...reason,
-      'x-attempts': count,
-      ...(moment === undefined ? {} : { 'x-deadline': moment }),
-    };
-    await this.forward(delivery, retryQueue(this.settings, delayMs), properties, least);
+    const reason = reasonHeaders(delivery, error, progress.model);
+    const headers = retryHeaders(reason, retry.excusedAttempts, progress.deadline);
+    const queue = retryQueue(this.settings, retry.delayMs);
+    await this.forward(delivery, queue, retryProperties(delivery, headers), headers);
     this.activity.retried();
+    this.outcomes.remember(delivery);
   }
 
   /** @param least the headers that must go with it, also where those received cannot be written again */
