@@ -1,12 +1,14 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { mergeMap, Observable, range } from 'rxjs';
 import { Settings } from '../config/settings.js';
+import { deadlineExceeded } from '../deadline/deadline.js';
+import { DeadlineWatch } from '../deadline/deadline-watch.js';
 import { Capacity } from '../models/capacity.js';
 import { Preprocessor } from '../preprocess/preprocessor.js';
 import { encodeResult } from '../protocol/answer.encoder.js';
 import { readContent } from '../protocol/content-encoding.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
-import { decodeRequest, identify } from '../protocol/request.decoder.js';
+import { decodeRequest, foreseeDeadline, identify } from '../protocol/request.decoder.js';
 import { Row } from '../protocol/rows.js';
 import { Delivery } from '../rabbitmq/delivery.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
@@ -24,6 +26,13 @@ const HAND_BACK_DELAY_MS = 5_000;
 @Injectable()
 export class InferencePipeline {
   private readonly deliveries = new DeliveryQueue();
+  private readonly waitingForSlot = new DeadlineWatch<Delivery>((delivery, deadline) => {
+    if (this.deliveries.remove(delivery))
+      void this.fail(delivery, deadlineExceeded(deadline, 'while it waited for its turn (CONCURRENCY)'));
+  });
+  private readonly inPreprocessing = new DeadlineWatch<(error: Error) => void>((reject, deadline) =>
+    reject(deadlineExceeded(deadline, 'in preprocessing')),
+  );
   private readonly logger = new Logger('Inference');
 
   constructor(
@@ -36,7 +45,9 @@ export class InferencePipeline {
 
   /** Takes custody: from here on the delivery is settled by this class alone. */
   accept(delivery: Delivery): void {
-    this.deliveries.push(delivery);
+    if (!this.deliveries.push(delivery)) return;
+    const deadline = foreseeDeadline(delivery.message, delivery.receivedAt);
+    if (deadline !== undefined) this.waitingForSlot.begin(delivery, deadline);
   }
 
   /** Opens the slots; what was accepted before waits for them. The capacity is planned by then: the models are warm. */
@@ -53,7 +64,10 @@ export class InferencePipeline {
    */
   private slot(): Observable<never> {
     return new Observable(() => {
-      const process = (delivery: Delivery) => void this.process(delivery).then(processNext);
+      const process = (delivery: Delivery) => {
+        this.waitingForSlot.end(delivery);
+        void this.process(delivery).then(processNext);
+      };
       const processNext = () => this.deliveries.next(process);
       processNext();
     });
@@ -63,17 +77,19 @@ export class InferencePipeline {
   private async process(delivery: Delivery): Promise<void> {
     let { content } = delivery.message;
     let model: ServedModel | undefined;
+    let preparing: Promise<Row[]> | undefined;
     try {
       const reading = readContent(delivery.message, this.settings.MAX_MESSAGE_BYTES);
       if (reading !== content) content = await reading;
       const request = decodeRequest(content, delivery.message, delivery.receivedAt);
       model = this.inference.model(request.model);
-      const rows = await this.prepare(request, model);
+      const rows = await this.inTime((preparing = this.prepare(request, model)), request.deadline);
       const outputs = await this.inference.infer(model, rows, request.deadline);
       await this.results.publish(delivery, request.id, encodeResult(request, model, outputs));
       delivery.ack();
     } catch (error) {
       await this.fail(delivery, error, content, model?.name);
+      await preparing?.catch(() => {}); // what outlives its deadline there still takes up its slot
     }
   }
 
@@ -115,6 +131,15 @@ export class InferencePipeline {
     } catch (error) {
       return model.onPrepareFailed(error);
     }
+  }
+
+  /** What preprocessing gives, unless the deadline passes before. @throws InferenceError DEADLINE_EXCEEDED then */
+  private inTime(preparing: Promise<Row[]>, deadline: number | undefined): Promise<Row[]> {
+    if (deadline === undefined) return preparing;
+    return new Promise<Row[]>((resolve, reject) => {
+      this.inPreprocessing.begin(reject, deadline);
+      void preparing.then(resolve, reject).then(() => this.inPreprocessing.end(reject));
+    });
   }
 
   /** Not even the dead letter found a place. The message stays the broker's, slowly, so that nothing is lost. */
