@@ -9,10 +9,17 @@ export class DeliveryQueue {
   /** The last to ask is served first: what it needs is still in the processor's cache. */
   private readonly takers: Taker[] = [];
 
-  push(delivery: Delivery): void {
+  /** @returns whether it has to wait */
+  push(delivery: Delivery): boolean {
     const taker = this.takers.pop();
     if (taker) taker(delivery);
     else this.waiting.push(delivery);
+    return !taker;
+  }
+
+  /** Takes out a delivery that waits. @returns whether it does */
+  remove(delivery: Delivery): boolean {
+    return this.waiting.remove(delivery);
   }
 
   /** Gives `taker` the oldest delivery that waits, or the next to come. */

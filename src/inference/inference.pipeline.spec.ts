@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Deferred, deferred } from '../../test/support/deferred.js';
 import { ManualDelays } from '../../test/support/manual-delays.js';
@@ -122,6 +122,11 @@ describe('InferencePipeline', () => {
     preprocessor = new CountingPreprocessor();
     inference = new EchoInference();
     pipeline = open(8);
+  });
+
+  /** The deadlines that were not waited for. */
+  afterEach(async () => {
+    while (delays.running > 0) await delays.end();
   });
 
   function open(concurrency: number): InferencePipeline {
@@ -280,13 +285,14 @@ describe('InferencePipeline', () => {
   });
 
   it('passes on a deadline as a moment, so that the time to it goes on while the request waits', async () => {
+    await new Promise<void>((resolve) => setImmediate(resolve)); // receipt is the beginning of its turn
     preprocessor.gate = Promise.reject(new Error('no connection'));
     const before = Date.now();
     pipeline.accept(deliver(request, { expiration: '60000' }).delivery);
     const { headers, expiration } = (await publisher.nextLetter()).options;
     const after = Date.now();
     const { 'x-deadline': deadline } = headers as { 'x-deadline': number };
-    expect(deadline).toBeGreaterThanOrEqual(before + 59_900); // receipt is the start of that turn
+    expect(deadline).toBeGreaterThanOrEqual(before + 59_999);
     expect(deadline).toBeLessThanOrEqual(after + 60_001);
     expect(expiration).toBeUndefined();
   });
@@ -426,6 +432,77 @@ describe('InferencePipeline', () => {
       expect(JSON.parse(result.body)).toMatchObject({ id });
       result.resolve();
     }
+  });
+
+  describe('deadlines', () => {
+    const passed = { ...asking, correlationId: 'late', expiration: '0' };
+
+    async function expectDeadlineExceeded(where: string): Promise<void> {
+      const answer = await publisher.nextAnswer();
+      expect(answer.correlationId).toBe('late');
+      expect(JSON.parse(answer.body)).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+      expect(JSON.parse(answer.body)).toMatchObject({ error: expect.stringContaining(where) });
+      answer.resolve();
+      const letter = await publisher.nextLetter();
+      expect(letter.options.headers).toMatchObject({ 'x-error-code': 'DEADLINE_EXCEEDED' });
+      letter.resolve();
+    }
+
+    it.each([
+      ['`expiration`', request, passed],
+      [
+        '`parameters.timeout`',
+        { ...request, parameters: { timeout: 0.001 } },
+        { ...passed, expiration: undefined },
+      ],
+    ])(
+      'a message is answered at its %s while it waits for its turn, which then does nothing',
+      async (_, body, properties) => {
+        pipeline = open(1);
+        const gate = deferred();
+        preprocessor.gate = gate.promise;
+        const ahead = deliver(request, asking);
+        pipeline.accept(ahead.delivery);
+        const waiting = deliver(body, properties);
+        pipeline.accept(waiting.delivery);
+        await delays.end();
+        await expectDeadlineExceeded('while it waited for its turn');
+        await waiting.settled;
+        gate.resolve();
+        (await publisher.nextAnswer()).resolve();
+        await ahead.settled;
+        expect(preprocessor.mostAtOnce).toBe(1);
+        expect(publisher.published).toHaveLength(3);
+      },
+    );
+
+    it('a message is answered at its deadline while it is in preprocessing, and takes up its slot until it leaves', async () => {
+      pipeline = open(1);
+      const gate = deferred();
+      preprocessor.gate = gate.promise;
+      const late = deliver(request, passed);
+      pipeline.accept(late.delivery);
+      const next = deliver(request, asking);
+      pipeline.accept(next.delivery);
+      await delays.end();
+      await expectDeadlineExceeded('in preprocessing');
+      await late.settled;
+      expect(preprocessor.preparing).toBe(1);
+      gate.resolve();
+      const result = await publisher.nextAnswer();
+      expect(result.type).toBe('inference.result');
+      result.resolve();
+      await next.settled;
+      expect(preprocessor.mostAtOnce).toBe(1);
+      expect(publisher.published).toHaveLength(3);
+    });
+
+    it('a result is published whose deadline passes after inference', async () => {
+      pipeline.accept(deliver(request, { ...asking, expiration: '0' }).delivery);
+      expect((await publisher.nextAnswer()).type).toBe('inference.result');
+      await delays.end();
+      expect(publisher.published).toHaveLength(1);
+    });
   });
 
   it('keeps what comes before it is opened', async () => {

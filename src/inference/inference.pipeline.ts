@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { mergeMap, Observable, range } from 'rxjs';
 import { Settings } from '../config/settings.js';
+import { deadlineExceeded } from '../deadline/deadline.js';
+import { DeadlineWatch } from '../deadline/deadline-watch.js';
 import { Preprocessor } from '../preprocess/preprocessor.js';
 import { encodeResult } from '../protocol/answer.encoder.js';
 import { readContent } from '../protocol/content-encoding.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
-import { decodeRequest } from '../protocol/request.decoder.js';
+import { decodeRequest, foreseeDeadline } from '../protocol/request.decoder.js';
 import { Row } from '../protocol/rows.js';
 import { Delivery } from '../rabbitmq/delivery.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
@@ -18,6 +20,16 @@ import { ServedModel } from './served-model.js';
 @Injectable()
 export class InferencePipeline {
   private readonly deliveries = new DeliveryQueue();
+  private readonly waitingForSlot = new DeadlineWatch<Delivery>((delivery, deadline) => {
+    if (this.deliveries.remove(delivery))
+      void this.failures.fail(
+        delivery,
+        deadlineExceeded(deadline, 'while it waited for its turn (CONCURRENCY)'),
+      );
+  });
+  private readonly inPreprocessing = new DeadlineWatch<(error: Error) => void>((reject, deadline) =>
+    reject(deadlineExceeded(deadline, 'in preprocessing')),
+  );
 
   constructor(
     private readonly settings: Settings,
@@ -29,7 +41,9 @@ export class InferencePipeline {
 
   /** Takes custody: from here on the delivery is settled by this class alone. */
   accept(delivery: Delivery): void {
-    this.deliveries.push(delivery);
+    if (!this.deliveries.push(delivery)) return;
+    const deadline = foreseeDeadline(delivery.message, delivery.receivedAt);
+    if (deadline !== undefined) this.waitingForSlot.begin(delivery, deadline);
   }
 
   /** Opens so many slots; what was accepted before waits for them. */
@@ -46,7 +60,10 @@ export class InferencePipeline {
    */
   private slot(): Observable<never> {
     return new Observable(() => {
-      const process = (delivery: Delivery) => void this.process(delivery).then(processNext);
+      const process = (delivery: Delivery) => {
+        this.waitingForSlot.end(delivery);
+        void this.process(delivery).then(processNext);
+      };
       const processNext = () => this.deliveries.next(process);
       processNext();
     });
@@ -55,7 +72,7 @@ export class InferencePipeline {
   /** Never rejects: a rejection would end its slot. */
   private async process(delivery: Delivery): Promise<void> {
     if (this.results.isConfirmed(delivery)) return delivery.ack();
-    const progress: Progress = { content: delivery.message.content };
+    const progress: Progress & { preparing?: Promise<Row[]> } = { content: delivery.message.content };
     try {
       const reading = readContent(delivery.message, this.settings.MAX_MESSAGE_BYTES);
       if (reading !== progress.content) progress.content = await reading;
@@ -63,12 +80,14 @@ export class InferencePipeline {
       progress.deadline = request.deadline;
       const model = this.inference.model(request.model);
       progress.model = model.name;
-      const rows = await this.prepare(request, model);
+      progress.preparing = this.prepare(request, model);
+      const rows = await this.inTime(progress.preparing, request.deadline);
       const outputs = await this.inference.infer(model, rows, request.deadline);
       await this.results.publish(delivery, request.id, encodeResult(request, model, outputs));
       delivery.ack();
     } catch (error) {
       await this.failures.fail(delivery, error, progress);
+      await progress.preparing?.catch(() => {}); // what outlives its deadline there still takes up its slot
     }
   }
 
@@ -79,5 +98,14 @@ export class InferencePipeline {
     } catch (error) {
       return model.onPrepareFailed(error);
     }
+  }
+
+  /** What preprocessing gives, unless the deadline passes before. @throws InferenceError DEADLINE_EXCEEDED then */
+  private inTime(preparing: Promise<Row[]>, deadline: number | undefined): Promise<Row[]> {
+    if (deadline === undefined) return preparing;
+    return new Promise<Row[]>((resolve, reject) => {
+      this.inPreprocessing.begin(reject, deadline);
+      void preparing.then(resolve, reject).then(() => this.inPreprocessing.end(reject));
+    });
   }
 }
