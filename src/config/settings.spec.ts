@@ -41,6 +41,7 @@ describe('readSettings', () => {
       HTTP_HOST: '0.0.0.0',
       HTTP_PORT: 8080,
       DRAIN_TIMEOUT_MS: 20_000,
+      CONSUMER_TIMEOUT_MS: 1_800_000,
       LOG_LEVEL: 'info',
     });
   });
@@ -100,6 +101,7 @@ describe('readSettings', () => {
     ['MAX_MESSAGE_BYTES', '16MB'],
     ['HTTP_PORT', '65536'],
     ['DRAIN_TIMEOUT_MS', '9'.repeat(30)],
+    ['CONSUMER_TIMEOUT_MS', '999'],
     ['LOG_LEVEL', 'verbose'],
     ['LOG_FORMAT', 'xml'],
   ])('refuses %s=%j in one line: the variable, the value, what is allowed', (name, value) => {

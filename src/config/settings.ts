@@ -114,6 +114,10 @@ export const SETTINGS = {
     allowed: 'a whole number of milliseconds from 0 to 3600000',
     schema: integerOr(20_000, 0, 3_600_000),
   }),
+  CONSUMER_TIMEOUT_MS: setting({
+    allowed: 'a whole number of milliseconds from 1000 to 86400000',
+    schema: integerOr(1_800_000, 1_000, 86_400_000),
+  }),
   LOG_LEVEL: setting({
     allowed: 'error, warn, info or debug',
     schema: oneOf(['error', 'warn', 'info', 'debug'], 'info'),

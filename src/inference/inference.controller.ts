@@ -17,6 +17,7 @@ export class InferenceController implements OnApplicationBootstrap {
     failures: FailureHandler,
   ) {
     transport.onRefused = (delivery, error) => void failures.fail(delivery, error);
+    transport.onAbandoned = (delivery) => this.pipeline.abandon(delivery);
   }
 
   /** Nest's way to a handler is a dozen promises. With nothing on the way, the transport goes straight to it. */

@@ -299,7 +299,7 @@ describe('InferencePipeline', () => {
 
   describe('a request that comes again because only its ack was lost', () => {
     /** What the broker does where a connection is lost: the first delivery is void, the message comes again. */
-    const again = (body: object, properties: object) => deliver(body, properties, 2, true);
+    const again = (body: object, properties: object) => deliver(body, properties, 2, { redelivered: true });
 
     it.each([
       ['it has its result', request, { messageId: 'm', ...asking }, 1],

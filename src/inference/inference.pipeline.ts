@@ -11,8 +11,10 @@ import { decodeRequest, foreseeDeadline } from '../protocol/request.decoder.js';
 import { Row } from '../protocol/rows.js';
 import { Delivery } from '../rabbitmq/delivery.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
+import { Suspicion } from '../rabbitmq/suspicion.js';
 import { DeliveryQueue } from './delivery-queue.js';
 import { FailureHandler, Progress } from './failure.handler.js';
+import { InferenceError } from './inference.errors.js';
 import { InferenceService } from './inference.service.js';
 import { ServedModel } from './served-model.js';
 
@@ -30,6 +32,8 @@ export class InferencePipeline {
   private readonly inPreprocessing = new DeadlineWatch<(error: Error) => void>((reject, deadline) =>
     reject(deadlineExceeded(deadline, 'in preprocessing')),
   );
+  /** Deliveries that were taken from this worker while it was at them: their slots have been replaced. */
+  private readonly abandoned = new Set<Delivery>();
 
   constructor(
     private readonly settings: Settings,
@@ -64,16 +68,28 @@ export class InferencePipeline {
         this.waitingForSlot.end(delivery);
         void this.process(delivery).then(processNext);
       };
-      const processNext = () => this.deliveries.next(process);
-      processNext();
+      const processNext = (delivery: Delivery) => {
+        if (this.abandoned.size === 0 || !this.abandoned.delete(delivery)) this.deliveries.next(process);
+      };
+      this.deliveries.join(process);
     });
   }
 
-  /** Never rejects: a rejection would end its slot. */
-  private async process(delivery: Delivery): Promise<void> {
-    if (this.results.isConfirmed(delivery)) return delivery.ack();
+  /** The broker has the delivery again. If it is being processed, which may never end, another slot takes the place. */
+  abandon(delivery: Delivery): void {
+    if (!delivery.isBegun) return;
+    this.abandoned.add(delivery);
+    this.slot().subscribe();
+    this.deliveries.leave();
+  }
+
+  /** Never rejects: a rejection would end its slot. @returns the delivery */
+  private async process(delivery: Delivery): Promise<Delivery> {
+    delivery.isBegun = true;
+    if (this.results.isConfirmed(delivery)) return acked(delivery);
     const progress: Progress & { preparing?: Promise<Row[]> } = { content: delivery.message.content };
     try {
+      if (delivery.suspicion.isConclusive) throw crashSuspect(delivery.suspicion);
       const reading = readContent(delivery.message, this.settings.MAX_MESSAGE_BYTES);
       if (reading !== progress.content) progress.content = await reading;
       const request = decodeRequest(progress.content, delivery.message, delivery.receivedAt);
@@ -89,6 +105,7 @@ export class InferencePipeline {
       await this.failures.fail(delivery, error, progress);
       await progress.preparing?.catch(() => {}); // what outlives its deadline there still takes up its slot
     }
+    return delivery;
   }
 
   private prepare(request: InferenceRequest, model: ServedModel): Promise<Row[]> {
@@ -108,4 +125,16 @@ export class InferencePipeline {
       void preparing.then(resolve, reject).then(() => this.inPreprocessing.end(reject));
     });
   }
+}
+
+function crashSuspect({ crashes }: Suspicion): InferenceError {
+  return new InferenceError(
+    'CRASH_SUSPECT',
+    `the worker crashed ${crashes} times with this request in hand, in the end with no other; have the request and the model examined before it is sent again`,
+  );
+}
+
+function acked(delivery: Delivery): Delivery {
+  delivery.ack();
+  return delivery;
 }

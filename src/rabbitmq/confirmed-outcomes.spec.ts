@@ -4,7 +4,7 @@ import { ConfirmedOutcomes } from './confirmed-outcomes.js';
 
 const first = (messageId: string, properties = {}) => deliver({}, { messageId, ...properties }).delivery;
 const again = (messageId: string, properties = {}, body = {}) =>
-  deliver(body, { messageId, ...properties }, 2, true).delivery;
+  deliver(body, { messageId, ...properties }, 2, { redelivered: true }).delivery;
 
 describe('ConfirmedOutcomes', () => {
   let outcomes: ConfirmedOutcomes;
@@ -39,7 +39,7 @@ describe('ConfirmedOutcomes', () => {
 
   it('remembers nothing of requests without a message_id: two of them may be equal', () => {
     outcomes.remember(deliver({}).delivery);
-    expect(outcomes.has(deliver({}, {}, 2, true).delivery)).toBe(false);
+    expect(outcomes.has(deliver({}, {}, 2, { redelivered: true }).delivery)).toBe(false);
   });
 
   it('remembers as many as may be in hand, and forgets the oldest first', () => {

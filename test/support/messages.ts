@@ -1,6 +1,7 @@
 import type { ConsumeMessage } from 'amqplib';
 import { AckCoalescer } from '../../src/rabbitmq/ack.coalescer.js';
 import { Delivery } from '../../src/rabbitmq/delivery.js';
+import { Suspicion, UNSUSPECTED } from '../../src/rabbitmq/suspicion.js';
 import { deferred } from './deferred.js';
 
 /** A message as amqplib hands it over. */
@@ -40,12 +41,13 @@ export function deliver(
   body: Buffer | object,
   properties: object = {},
   deliveryTag = 1,
-  redelivered = false,
+  { redelivered = false, suspicion = UNSUSPECTED }: { redelivered?: boolean; suspicion?: Suspicion } = {},
 ) {
   const channel = new SettlingChannel();
   const acks = new AckCoalescer(channel);
   const settled = deferred();
   const message = consumeMessage(body, properties, deliveryTag, redelivered);
-  const delivery = new Delivery(message, acks, { onSettled: () => settled.resolve() });
+  const custody = { onSettled: () => settled.resolve(), onHandedBack: () => {} };
+  const delivery = new Delivery(message, acks, custody, suspicion);
   return { delivery, acks, channel, settled: settled.promise };
 }
