@@ -29,6 +29,8 @@ describe('readSettings', () => {
       QUEUE_TYPE: 'quorum',
       TOPOLOGY: 'assert',
       DELIVERY_LIMIT: 5,
+      RETRY_DELAYS_MS: [1000, 5000, 30_000],
+      KILL_SWITCH_PERCENT: 50,
       MODELS_DIR: 'models',
       CONCURRENCY: 'auto',
       PREFETCH: 'auto',
@@ -52,6 +54,8 @@ describe('readSettings', () => {
   it('reads what is given', () => {
     const given = {
       RABBITMQ_URL: 'amqps://a.example/v, amqp://b.example:5673',
+      RETRY_DELAYS_MS: ' 10, 20 ',
+      KILL_SWITCH_PERCENT: 'off',
       CONCURRENCY: '128',
       PREFETCH: ' 256 ',
       BATCH_MAX_WAIT_MS: '0',
@@ -61,6 +65,8 @@ describe('readSettings', () => {
     };
     expect(readSettings(given)).toMatchObject({
       RABBITMQ_URL: ['amqps://a.example/v', 'amqp://b.example:5673'],
+      RETRY_DELAYS_MS: [10, 20],
+      KILL_SWITCH_PERCENT: 'off',
       CONCURRENCY: 128,
       PREFETCH: 256,
       BATCH_MAX_WAIT_MS: 0,
@@ -79,6 +85,10 @@ describe('readSettings', () => {
     ['QUEUE_TYPE', 'stream'],
     ['TOPOLOGY', 'create'],
     ['DELIVERY_LIMIT', '0'],
+    ['RETRY_DELAYS_MS', '1000,,5000'],
+    ['RETRY_DELAYS_MS', '0'],
+    ['RETRY_DELAYS_MS', '1s'],
+    ['KILL_SWITCH_PERCENT', '0'],
     ['CONCURRENCY', 'many'],
     ['CONCURRENCY', '0'],
     ['PREFETCH', '65536'],
@@ -114,9 +124,12 @@ describe('readSettings', () => {
     expect(problemsOf({ RABBITMQ_CERT_FILE: 'cert.pem', RABBITMQ_KEY_FILE: 'key.pem' })).toEqual([]);
   });
 
-  it.each(['inference', 'inference.dead'])('refuses %s as the results queue: it is taken', (name) => {
-    expect(problemsOf({ RESULTS_QUEUE: name })).toEqual([expect.stringContaining('RESULTS_QUEUE')]);
-  });
+  it.each(['inference', 'inference.dead', 'inference.retry.5000'])(
+    'refuses %s as the results queue: it is taken',
+    (name) => {
+      expect(problemsOf({ RESULTS_QUEUE: name })).toEqual([expect.stringContaining('RESULTS_QUEUE')]);
+    },
+  );
 
   describe('from files', () => {
     let folder: string;

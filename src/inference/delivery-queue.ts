@@ -19,14 +19,24 @@ export class DeliveryQueue {
   private company = Infinity;
   private isCareful = false;
 
-  push(delivery: Delivery): void {
+  /** @returns whether it has to wait */
+  push(delivery: Delivery): boolean {
     if (this.isCareful || delivery.suspicion.company < Infinity) {
       this.hold(delivery);
-      return;
+      return !delivery.isBegun;
     }
     const taker = this.takers.pop();
     if (taker) this.give(delivery, taker);
     else this.waiting.push(delivery);
+    return !taker;
+  }
+
+  /** Takes out a delivery that waits. @returns whether it does */
+  remove(delivery: Delivery): boolean {
+    if (delivery.suspicion.company === Infinity) return this.waiting.remove(delivery);
+    const at = this.suspects.indexOf(delivery);
+    if (at >= 0) this.suspects.splice(at, 1);
+    return at >= 0;
   }
 
   /** The first asking of a taker; from then on it asks by {@link next}. */

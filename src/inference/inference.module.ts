@@ -3,6 +3,7 @@ import { MetricsModule } from '../metrics/metrics.module.js';
 import { ModelsModule } from '../models/models.module.js';
 import { PreprocessModule } from '../preprocess/preprocess.module.js';
 import { RabbitMqModule } from '../rabbitmq/rabbitmq.module.js';
+import { FailureHandler } from './failure.handler.js';
 import { InferenceController } from './inference.controller.js';
 import { InferencePipeline } from './inference.pipeline.js';
 import { InferenceService } from './inference.service.js';
@@ -11,7 +12,7 @@ import { NestEnhancers } from './nest-enhancers.js';
 @Module({
   imports: [ModelsModule, PreprocessModule, RabbitMqModule, MetricsModule],
   controllers: [InferenceController],
-  providers: [InferencePipeline, InferenceService, NestEnhancers],
+  providers: [FailureHandler, InferencePipeline, InferenceService, NestEnhancers],
   exports: [InferenceService],
 })
 export class InferenceModule {}

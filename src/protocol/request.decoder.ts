@@ -134,6 +134,21 @@ function readOutputs(outputs: unknown): string[] | undefined {
   return names.length > 0 ? names : undefined;
 }
 
+/**
+ * The deadline of a message that has not been decoded yet, as far as it can be told for little: the body is decoded only
+ * where it is likely to hold one, and not when it is compressed. Never throws.
+ *
+ * @param receivedAt as for {@link decodeRequest}
+ */
+export function foreseeDeadline(message: RequestMessage, receivedAt: number): number | undefined {
+  const { content, properties } = message;
+  if (!properties.contentEncoding && content.includes('"timeout"'))
+    try {
+      return decodeRequest(content, message, receivedAt).deadline;
+    } catch {} // which it is told when its turn comes
+  return readDeadline(properties, undefined, receivedAt);
+}
+
 /** A timestamp of whole seconds may lie up to this long before the moment that it stands for. */
 const TIMESTAMP_RESOLUTION_MS = 1000;
 
@@ -142,9 +157,12 @@ function readDeadline(
   timeout: unknown,
   receivedAt: number,
 ): number | undefined {
-  const expiration = Number(properties.expiration ?? NaN);
+  const { expiration, timestamp, headers } = properties;
+  const absolute = headers?.['x-deadline'];
   let remainingMs = Infinity;
-  if (expiration >= 0) remainingMs = expiration - ageMs(properties.timestamp);
+  if (Number(expiration ?? NaN) >= 0)
+    remainingMs = Number(expiration) - ageMs(timestamp, wallClockAt(receivedAt));
+  if (typeof absolute === 'number') remainingMs = Math.min(remainingMs, absolute - wallClockAt(receivedAt));
   if (timeout !== undefined) {
     if (typeof timeout !== 'number' || !(timeout >= 0))
       throw invalid('`parameters.timeout` must be a number of microseconds');
@@ -153,11 +171,17 @@ function readDeadline(
   return remainingMs === Infinity ? undefined : receivedAt + remainingMs;
 }
 
-function ageMs(timestamp: unknown): number {
+/** A moment on the clock of `performance.now()` as ms since 1970. */
+function wallClockAt(moment: number): number {
+  return Date.now() - (performance.now() - moment);
+}
+
+/** @param receivedAt in ms since 1970: what it waited here since is no part of its age */
+function ageMs(timestamp: unknown, receivedAt: number): number {
   if (typeof timestamp !== 'number' || timestamp <= 0) return 0;
   const isMilliseconds = timestamp > 1e11;
   const since = isMilliseconds ? timestamp : timestamp * 1000 + TIMESTAMP_RESOLUTION_MS;
-  return Math.max(0, Date.now() - since);
+  return Math.max(0, receivedAt - since);
 }
 
 function optionalObject(body: JsonObject, name: string): JsonObject | undefined {

@@ -34,8 +34,12 @@ export class Delivery {
 
   /** This attempt included. */
   get attempts(): number {
-    const earlier: unknown = this.message.properties.headers?.['x-attempts'];
-    return 1 + (typeof earlier === 'number' ? earlier : 0);
+    return 1 + this.count('x-attempts');
+  }
+
+  /** The earlier attempts that failed in an outage. */
+  get excusedAttempts(): number {
+    return this.count('x-attempts-excused');
   }
 
   /** True when the broker has the message again: whatever is done with it now is done twice. */
@@ -59,6 +63,11 @@ export class Delivery {
   /** Nothing to tell the broker: it has the message again. */
   drop(): void {
     this.settle();
+  }
+
+  private count(header: string): number {
+    const count: unknown = this.message.properties.headers?.[header];
+    return typeof count === 'number' ? count : 0;
   }
 
   private settle(): boolean {

@@ -5,11 +5,16 @@ import { Suspicion, UNSUSPECTED } from '../../src/rabbitmq/suspicion.js';
 import { deferred } from './deferred.js';
 
 /** A message as amqplib hands it over. */
-export function consumeMessage(body: Buffer | object, properties: object = {}, deliveryTag = 1) {
+export function consumeMessage(
+  body: Buffer | object,
+  properties: object = {},
+  deliveryTag = 1,
+  redelivered = false,
+) {
   return {
     content: Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body)),
     properties: { headers: {}, ...properties },
-    fields: { deliveryTag, routingKey: 'inference' },
+    fields: { deliveryTag, routingKey: 'inference', redelivered },
   } as ConsumeMessage;
 }
 
@@ -36,12 +41,12 @@ export function deliver(
   body: Buffer | object,
   properties: object = {},
   deliveryTag = 1,
-  suspicion: Suspicion = UNSUSPECTED,
+  { redelivered = false, suspicion = UNSUSPECTED }: { redelivered?: boolean; suspicion?: Suspicion } = {},
 ) {
   const channel = new SettlingChannel();
   const acks = new AckCoalescer(channel);
   const settled = deferred();
-  const message = consumeMessage(body, properties, deliveryTag);
+  const message = consumeMessage(body, properties, deliveryTag, redelivered);
   const custody = { onSettled: () => settled.resolve(), onHandedBack: () => {} };
   const delivery = new Delivery(message, acks, custody, suspicion);
   return { delivery, acks, channel, settled: settled.promise };
