@@ -77,13 +77,13 @@ describe('DeliveryQueue', () => {
       return { queue, finish, inProcess: () => [...inProcess.keys()] };
     }
 
-    it('begins a suspect when all others are done, and nothing beside it', () => {
-      const { queue, finish, inProcess } = working(4);
+    it('begins a suspect when those before it are done, and nothing beside it', () => {
+      const { queue, finish, inProcess } = working(1);
       const [innocent, waiting, suspect] = [delivery(1), delivery(2), delivery(3, 1)];
       queue.push(innocent);
-      queue.push(suspect);
       queue.push(waiting);
-      expect(inProcess()).toEqual([innocent, waiting]);
+      queue.push(suspect);
+      expect(inProcess()).toEqual([innocent]);
       finish(innocent);
       expect(inProcess()).toEqual([waiting]);
       finish(waiting);
@@ -110,6 +110,19 @@ describe('DeliveryQueue', () => {
       expect(inProcess()).toEqual([alone[0]]);
       finish(alone[0] as Delivery);
       expect(inProcess()).toEqual([alone[1]]);
+    });
+
+    it('keeps no suspect waiting for what comes after it', () => {
+      const { queue, finish, inProcess } = working(4);
+      const [first, suspect, later] = [delivery(1), delivery(2, 1), delivery(3)];
+      queue.push(first);
+      queue.push(suspect);
+      queue.push(later);
+      expect(inProcess()).toEqual([first]);
+      finish(first);
+      expect(inProcess()).toEqual([suspect]);
+      finish(suspect);
+      expect(inProcess()).toEqual([later]);
     });
 
     it('drops a suspect that the broker has again when its turn comes', () => {

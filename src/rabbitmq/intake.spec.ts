@@ -149,6 +149,53 @@ describe('Intake', () => {
     expect(consumers(next).at(-1)).toBe('cancel');
   });
 
+  describe('with more suspects in hand than a crash may take along', () => {
+    const crowd = (headers: object) =>
+      [1, 2, 3].map((tag) =>
+        consumeMessage(
+          {},
+          { messageId: `m${tag}`, headers: { 'x-delivery-count': 2, ...headers } },
+          tag,
+          true,
+        ),
+      );
+
+    it('hands the others back once nothing more comes, where RabbitMQ does not count that', async () => {
+      const channel = await manager.connect();
+      crowd({ 'x-acquired-count': 2 }).forEach(channel.send);
+      expect(channel.settling.settlements).toEqual([]);
+      await turn();
+      expect(channel.asked.at(-1)).toBe('cancel');
+      expect(channel.settling.settlements).toEqual(['nack 2', 'nack 3']);
+      expect(delivered.map(({ message }) => message.fields.deliveryTag)).toEqual([1]);
+      await settleAll();
+      expect(consumers(channel).at(-1)).toBe('prefetch 1');
+      expect(transport.inHand).toBe(0);
+    });
+
+    it('keeps them where to go back counts as much as a crash', async () => {
+      const channel = await manager.connect();
+      crowd({}).forEach(channel.send);
+      await turn();
+      expect(channel.settling.settlements).toEqual([]);
+      expect(delivered).toHaveLength(3);
+    });
+  });
+
+  it('takes no more than before while a suspect is in hand, whatever else is settled', async () => {
+    const channel = await manager.connect();
+    channel.send(suspect(1));
+    await turn();
+    await settleAll();
+    channel.send(suspect(2));
+    const held = delivered.pop();
+    await oneByOne(channel, 20, 3);
+    expect(consumers(channel).at(-1)).toBe(`prefetch ${COHORT}`);
+    held?.ack();
+    await oneByOne(channel, 10, 23);
+    expect(consumers(channel).at(-1)).toBe(`prefetch ${PREFETCH}`);
+  });
+
   it('suspects nothing that it has handed back itself', async () => {
     const channel = await manager.connect();
     channel.send(innocent(1));

@@ -14,7 +14,7 @@ function suspicionOf(returns: number, { limit = 5, survived = 0 } = {}) {
   const survivors = new Survivors();
   const message = returned({ 'x-delivery-count': returns });
   for (let times = 0; times < survived; times++) survivors.remember([message]);
-  return new SuspicionRule(limit, () => PREFETCH, survivors).of(message);
+  return new SuspicionRule(limit, () => PREFETCH, survivors, new Survivors()).of(message);
 }
 
 describe('SuspicionRule', () => {
@@ -58,18 +58,32 @@ describe('SuspicionRule', () => {
   });
 
   it('has a message of a classic queue, which does not count, alone, and never gives it up', () => {
-    const rule = new SuspicionRule(1, () => PREFETCH, new Survivors());
+    const rule = new SuspicionRule(1, () => PREFETCH, new Survivors(), new Survivors());
     expect(rule.of(returned({}))).toEqual({ crashes: 1, company: 1, isConclusive: false });
   });
 
   it('does not suspect a message of a classic queue that this process has lived with', () => {
     const survivors = new Survivors();
     survivors.remember([returned({})]);
-    expect(new SuspicionRule(5, () => PREFETCH, survivors).of(returned({}))).toBe(UNSUSPECTED);
+    expect(new SuspicionRule(5, () => PREFETCH, survivors, new Survivors()).of(returned({}))).toBe(
+      UNSUSPECTED,
+    );
   });
 
   it('does not suspect what a worker handed back to RabbitMQ 4.3', () => {
-    const rule = new SuspicionRule(5, () => PREFETCH, new Survivors());
+    const rule = new SuspicionRule(5, () => PREFETCH, new Survivors(), new Survivors());
     expect(rule.of(returned({ 'x-acquired-count': 3 }))).toBe(UNSUSPECTED);
+  });
+
+  it('takes what this process handed back for survivors, except where RabbitMQ does not count them', () => {
+    const handedBack = new Survivors();
+    const rule = new SuspicionRule(5, () => PREFETCH, new Survivors(), handedBack);
+    const [before, since] = [
+      returned({ 'x-delivery-count': 1 }),
+      returned({ 'x-delivery-count': 1, 'x-acquired-count': 2 }),
+    ];
+    handedBack.remember([before]);
+    expect(rule.of(before)).toBe(UNSUSPECTED);
+    expect(rule.of(since)).toEqual({ crashes: 1, company: COHORT, isConclusive: false });
   });
 });
