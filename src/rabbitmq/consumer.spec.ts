@@ -8,7 +8,7 @@ import { Consumer } from './consumer.js';
 import type { Delivery } from './delivery.js';
 
 function consumerOf(channel = new FakeChannel()) {
-  const acks = new AckCoalescer(channel as unknown as Channel);
+  const acks = new AckCoalescer(channel);
   const received: (ConsumeMessage | null)[] = [];
   const consumer = new Consumer(
     channel as unknown as Channel,

@@ -1,10 +1,9 @@
 import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { Injectable, Logger } from '@nestjs/common';
-import { RmqContext, ServerRMQ } from '@nestjs/microservices';
+import { ServerRMQ } from '@nestjs/microservices';
 import type { AmqpConnectionManager, ChannelWrapper } from 'amqp-connection-manager';
 import type { Channel, ConfirmChannel } from 'amqplib';
-import { isObservable } from 'rxjs';
 import { Settings } from '../config/settings.js';
 import { Capacity } from '../models/capacity.js';
 import { INFER_PATTERN } from '../protocol/request.decoder.js';
@@ -17,6 +16,7 @@ import { Custody } from './custody.js';
 import { Delivery } from './delivery.js';
 import { DeliveryReader } from './delivery.reader.js';
 import { Intake, IntakeHost } from './intake.js';
+import { callNestHandler } from './nest-handler.js';
 import { Overdue } from './overdue.js';
 import { ensureTopology } from './topology.js';
 
@@ -156,20 +156,10 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
   /** What an intake has taken. */
   handle(delivery: Delivery, channel: Channel): void {
     if (this.handler) this.handler(delivery);
-    else void this.handOver(delivery, new RmqContext([delivery.message, channel, INFER_PATTERN]));
-  }
-
-  /** By way of Nest, which calls guards, pipes and interceptors before the handler. */
-  private async handOver(delivery: Delivery, context: RmqContext): Promise<void> {
-    const handler = this.messageHandlers.get(INFER_PATTERN);
-    if (!handler) throw new Error(`no @MessagePattern('${INFER_PATTERN}') handler is registered`);
-    try {
-      const outcome: unknown = await handler(delivery, context);
-      // Nest gives what a guard, pipe or interceptor threw as an observable that fails.
-      if (isObservable(outcome)) outcome.subscribe({ error: (error) => this.onRefused(delivery, error) });
-    } catch (error) {
-      this.onRefused(delivery, error);
-    }
+    else
+      void callNestHandler(this.messageHandlers.get(INFER_PATTERN), delivery, channel, (...refused) =>
+        this.onRefused(...refused),
+      );
   }
 
   /** An intake's consumer has begun, with at most `size` messages in hand. */
