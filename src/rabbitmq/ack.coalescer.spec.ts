@@ -140,7 +140,9 @@ describe('AckCoalescer', () => {
     acks.ack(taken(2));
     acks.close();
     acks.ack(taken(3));
-    expect(acks.unsettled.map(({ message }) => message.fields.deliveryTag).toSorted()).toEqual([1, 2, 3]);
+    expect(acks.unsettled.map(({ message }) => message.fields.deliveryTag).toSorted((a, b) => a - b)).toEqual(
+      [1, 2, 3],
+    );
   });
 
   it('knows what has been in hand for long', () => {
