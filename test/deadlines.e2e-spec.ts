@@ -1,6 +1,10 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Options } from 'amqplib';
 import { type WorkerProcess } from '../src/cli/worker-process.js';
+import { BegunTasks } from '../src/models/begun-tasks.js';
+import { processNow } from '../src/models/inference-thread.js';
 import { type BrokerClient, type Inbox, type Letter } from './support/broker-client.js';
 import { untilInHand } from './support/probes.js';
 import { Stage } from './support/stage.js';
@@ -127,6 +131,36 @@ describe('a request with a deadline that it keeps', () => {
     expect(answer.properties.type).toBe('inference.result');
     expect(await rowsInferred(worker)).toBe(1);
   });
+});
+
+it('a thread does not begin a batch whose deadline has passed in its inbox, and says so', async () => {
+  const begun = new BegunTasks();
+  const thread = new Worker('./dist/models/inference-thread.main.js', { workerData: begun.memory });
+  stage.atEnd(() => thread.terminate());
+  const post = (request: object) => thread.postMessage(request, []);
+  const file = {
+    name: 'steep',
+    version: '1',
+    path: 'test/support/steep-models/steep/model.onnx',
+    config: { batching: {}, preprocess: {} },
+  };
+  const batch = { tensors: [Float32Array.from(row(LONG))], dims: [[1, LONG]] };
+  const run = { task: 'run', model: 'steep', batch };
+  post({ id: 1, task: 'load', file, maxBatchSize: 1 });
+  await once(thread, 'message');
+  post({ id: 2, ...run });
+  post({ id: 3, ...run, deadline: processNow() + 1 });
+  post({ id: 4, ...run, deadline: processNow() + 60_000 });
+  expect(begun.includes(3)).toBe(false);
+  const answers: unknown[] = [];
+  thread.on('message', (answer) => answers.push(answer));
+  while (answers.length < 3) await once(thread, 'message');
+  expect(answers).toEqual([
+    { id: 2, value: expect.anything() },
+    { id: 3, isLate: true },
+    { id: 4, value: expect.anything() },
+  ]);
+  expect([begun.includes(4), begun.includes(5)]).toEqual([true, false]);
 });
 
 interface Asked {
