@@ -1,6 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import type { ConsumeMessage } from 'amqplib';
-import * as fc from 'fast-check';
 import { SettlingChannel } from '../../test/support/messages.js';
 import { AckCoalescer } from './ack.coalescer.js';
 
@@ -12,44 +10,6 @@ function withInHand(...tags: number[]) {
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-
-/** A broker's end of a channel: closes it (406) upon a settlement of a tag that is not outstanding. */
-class StrictChannel {
-  readonly outstanding = new Set<number>();
-  readonly settled: number[] = [];
-  /** What the worker still works on: a `multiple` ack must not cover it. */
-  readonly inHand = new Set<number>();
-
-  ack({ fields }: ConsumeMessage, allUpTo = false): void {
-    this.expectOutstanding(fields.deliveryTag);
-    for (const tag of this.outstanding)
-      if (tag === fields.deliveryTag || (allUpTo && tag < fields.deliveryTag)) this.settle(tag);
-  }
-
-  nack({ fields }: ConsumeMessage): void {
-    this.expectOutstanding(fields.deliveryTag);
-    this.settle(fields.deliveryTag);
-  }
-
-  nackAll(): void {
-    for (const tag of this.outstanding) {
-      this.inHand.delete(tag);
-      this.settle(tag);
-    }
-  }
-
-  private expectOutstanding(tag: number): void {
-    if (!this.outstanding.has(tag)) throw new Error(`406: unknown delivery tag ${tag}`);
-  }
-
-  private settle(tag: number): void {
-    if (this.inHand.has(tag)) throw new Error(`delivery ${tag} is still in hand`);
-    this.outstanding.delete(tag);
-    this.settled.push(tag);
-  }
-}
-
-type Step = 'take' | 'ack' | 'nack' | 'flush';
 
 describe('AckCoalescer', () => {
   it('sends the acks of one turn of the event loop as one', async () => {
@@ -111,42 +71,5 @@ describe('AckCoalescer', () => {
     await turn();
     expect(channel.settlements).toEqual([]);
     expect(acks.isClosed).toBe(true);
-  });
-
-  it('settles every tag exactly once, by tags that are outstanding, never one in hand, in any order', () => {
-    const step = fc.constantFrom<Step>('take', 'take', 'ack', 'ack', 'nack', 'flush');
-    const steps = fc.array(fc.tuple(step, fc.nat()), { maxLength: 80 });
-    fc.assert(
-      fc.property(steps, fc.boolean(), (sequence, isHandedBack) => {
-        const broker = new StrictChannel();
-        const acks = new AckCoalescer(broker);
-        let taken = 0;
-        const settleOne = (pick: number, settle: (tag: number) => void) => {
-          const tag = [...broker.inHand][pick % Math.max(1, broker.inHand.size)];
-          if (tag === undefined) return;
-          broker.inHand.delete(tag);
-          settle(tag);
-        };
-        for (const [name, pick] of sequence) {
-          if (name === 'take') {
-            taken++;
-            broker.outstanding.add(taken);
-            broker.inHand.add(taken);
-            acks.take(taken);
-          } else if (name === 'flush') acks.flush();
-          else settleOne(pick, (tag) => acks[name](tag));
-        }
-        if (isHandedBack) acks.handBackAll();
-        else {
-          while (broker.inHand.size > 0) settleOne(0, (tag) => acks.ack(tag));
-          acks.flush();
-        }
-        expect(broker.settled.toSorted((a, b) => a - b)).toEqual(
-          Array.from({ length: taken }, (_, i) => i + 1),
-        );
-        expect(broker.outstanding.size).toBe(0);
-      }),
-      { numRuns: 300 },
-    );
   });
 });
