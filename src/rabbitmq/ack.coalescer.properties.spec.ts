@@ -13,6 +13,7 @@ class BrokerChannel {
   channelError: string | undefined;
   /** What is asked of a channel that is about to close throws, as amqplib has it. */
   isClosing = false;
+  refusals = 0;
 
   deliver(tag: number): void {
     this.outstanding.add(tag);
@@ -34,7 +35,10 @@ class BrokerChannel {
   }
 
   private settle(tag: number, isMultiple: boolean, how: Settled): void {
-    if (this.isClosing) throw new Error('IllegalOperationError: Channel closing');
+    if (this.isClosing) {
+      this.refusals++;
+      throw new Error('IllegalOperationError: Channel closing');
+    }
     if (!this.outstanding.has(tag)) this.channelError ??= `406: unknown delivery tag ${tag}`;
     for (const one of this.outstanding) {
       if (one !== tag && !(isMultiple && one < tag)) continue;
@@ -143,6 +147,7 @@ describe('AckCoalescer, whatever is delivered, acked, nacked, flushed and closed
         const play = await new Play().through(steps);
         await play.toItsEnd();
         expect(play.broker.channelError).toBeUndefined();
+        expect(play.broker.refusals).toBeLessThanOrEqual(1); // told once that it closes, it asks no more
         for (const tag of play.tooLate)
           expect(play.broker.settled.get(tag)).toEqual(play.wanted.has(tag) ? ['requeued'] : []);
       }),
