@@ -22,7 +22,8 @@ export function readDeadline(
   let remainingMs = Infinity;
   if (Number(expiration ?? NaN) >= 0)
     remainingMs = Number(expiration) - ageMs(timestamp, wallClockAt(receivedAt));
-  if (typeof absolute === 'number') remainingMs = Math.min(remainingMs, absolute - wallClockAt(receivedAt));
+  if (typeof absolute === 'number' && absolute >= 0)
+    remainingMs = Math.min(remainingMs, absolute - wallClockAt(receivedAt));
   if (timeout !== undefined) {
     if (typeof timeout !== 'number' || !(timeout >= 0))
       throw new InferenceError('INVALID_REQUEST', '`parameters.timeout` must be a number of microseconds');
