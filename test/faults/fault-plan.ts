@@ -29,7 +29,7 @@ export interface FaultPlan {
   readonly workers?: number;
   /** Settings of the worker. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Requests published. Default: 2,000. */
+  /** Requests answered at least, of them a quarter before the fault and a quarter after it. Default: 2,000. */
   readonly messages?: number;
   readonly ratePerS?: number;
   readonly maxInFlight?: number;

@@ -16,12 +16,12 @@ export function keepReport(report: FaultReport): void {
 /** A run in one line. */
 export function lineOf({ fault, name, broker, seed, counts, broken, ...report }: FaultReport): string {
   const recovery = report.recoveryMs === undefined ? 'no recovery' : `recovered in ${ms(report.recoveryMs)}`;
-  const { attempt, acknowledged, ok, error, dead, lost, duplicated, recovered, unexpected } = counts;
+  const { attempt, acknowledged, ok, error, dead, lost, duplicated, recovered, unexpected, refused } = counts;
   const figures = Object.entries(report.figures).map(([figure, value]) => `${figure} ${Math.round(value)}`);
   return [
     `${fault} ${name}`,
     `RabbitMQ ${broker}`,
-    `attempt ${attempt}, acknowledged ${acknowledged}, ok ${ok}, error ${error}, dead ${dead}, lost ${lost}, ` +
+    `attempt ${attempt}, acknowledged ${acknowledged}, refused ${refused}, ok ${ok}, error ${error}, dead ${dead}, lost ${lost}, ` +
       `duplicated ${duplicated} (at most ${report.duplicateBound}), recovered ${recovered}, unexpected ${unexpected}`,
     `fault ${ms(report.faultMs)}, ${recovery}, drained in ${ms(report.drainMs)}, ${report.peakRssMb.toFixed(0)} MB`,
     ...figures,

@@ -21,7 +21,7 @@ export interface FaultReport {
   readonly faultMs: number;
   /** From the end of the fault to the next result; `undefined` where none came. */
   readonly recoveryMs: number | undefined;
-  /** From the end of the fault until each request had its outcome. */
+  /** From the last request until each had its outcome. */
   readonly drainMs: number;
   readonly peakRssMb: number;
   /** What the fault itself has measured. */
@@ -37,7 +37,7 @@ export async function runFault(plan: FaultPlan, kind: BrokerKind, seed: number):
     const { load } = lab;
     const { ledger } = load;
     const messages = plan.messages ?? MESSAGES;
-    load.start(messages);
+    load.start();
     await load.answered(messages / 4);
 
     const faultAt = performance.now();
@@ -47,8 +47,10 @@ export async function runFault(plan: FaultPlan, kind: BrokerKind, seed: number):
 
     let recoveredAt: number | undefined;
     void ledger.changes.until(() => ledger.lastOkAt > healedAt).then(() => (recoveredAt = ledger.lastOkAt));
+    await load.answeredInTime(Math.max(messages, ledger.ok + messages / 4), PATIENCE_MS);
+    const endedAt = performance.now();
     await load.settled(PATIENCE_MS);
-    const drainMs = performance.now() - healedAt;
+    const drainMs = performance.now() - endedAt;
 
     const exitCodes = await lab.stopWorkers();
     const { requestsLeft } = await load.drain(lab.deadLetterQueue);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { freePorts } from '../../../src/cli/private-server.js';
+import { eventually } from '../../support/eventually.js';
 import { BrokerKind, BrokerOptions } from './broker-host.js';
 import { BrokerNode } from './broker-node.js';
 import { ContainerHost, docker } from './container.host.js';
@@ -18,7 +19,9 @@ export class Cluster {
 
   static async open(kind: BrokerKind, options: BrokerOptions = {}): Promise<Cluster> {
     const cookie = `lab-${randomUUID()}`;
-    const cluster = await (kind === 'native' ? Cluster.native : Cluster.inDocker)(cookie, options);
+    const prepare = kind === 'native' ? prepareNative : prepareContainers;
+    const { nodes, removeNetwork } = await prepare(cookie, options);
+    const cluster = new Cluster(nodes, cookie, removeNetwork);
     try {
       await cluster.join();
       return cluster;
@@ -57,6 +60,10 @@ export class Cluster {
         `erlang:set_cookie('${node.name}', '${FOREIGN_COOKIE}'), erlang:disconnect_node('${node.name}')`,
       );
     }
+    await eventually(
+      () => node.evaluate('nodes()'),
+      (peers) => peers === '[]',
+    );
   }
 
   /** Ends the isolation. */
@@ -84,25 +91,30 @@ export class Cluster {
       await node.startApp();
     }
   }
+}
 
-  private static async native(cookie: string, options: BrokerOptions): Promise<Cluster> {
-    const [epmdPort = 0] = await freePorts(1);
-    const nodes: BrokerNode[] = [];
-    for (let index = 1; index <= SIZE; index++) {
-      const nodeName = `onnxmq-${process.pid}-${index}`;
-      nodes.push(new BrokerNode(await NativeHost.prepare({ ...options, nodeName, cookie, epmdPort })));
-    }
-    return new Cluster(nodes, cookie, async () => {});
-  }
+interface Makings {
+  readonly nodes: readonly BrokerNode[];
+  readonly removeNetwork: () => Promise<unknown>;
+}
 
-  private static async inDocker(cookie: string, options: BrokerOptions): Promise<Cluster> {
-    const network = `onnxmq-${process.pid}-${cookie}`;
-    await docker('network', 'create', network);
-    const nodes: BrokerNode[] = [];
-    for (let index = 1; index <= SIZE; index++) {
-      const hostname = `onnxmq-lab-${index}`;
-      nodes.push(new BrokerNode(await ContainerHost.prepare({ ...options, hostname, network, cookie })));
-    }
-    return new Cluster(nodes, cookie, () => docker('network', 'rm', network));
+async function prepareNative(cookie: string, options: BrokerOptions): Promise<Makings> {
+  const [epmdPort = 0] = await freePorts(1);
+  const nodes: BrokerNode[] = [];
+  for (let index = 1; index <= SIZE; index++) {
+    const nodeName = `onnxmq-${process.pid}-${index}`;
+    nodes.push(new BrokerNode(await NativeHost.prepare({ ...options, nodeName, cookie, epmdPort })));
   }
+  return { nodes, removeNetwork: async () => {} };
+}
+
+async function prepareContainers(cookie: string, options: BrokerOptions): Promise<Makings> {
+  const network = `onnxmq-${cookie}`;
+  await docker('network', 'create', network);
+  const nodes: BrokerNode[] = [];
+  for (let index = 1; index <= SIZE; index++) {
+    const hostname = `onnxmq-lab-${index}`;
+    nodes.push(new BrokerNode(await ContainerHost.prepare({ ...options, hostname, network, cookie })));
+  }
+  return { nodes, removeNetwork: () => docker('network', 'rm', network) };
 }

@@ -7,6 +7,8 @@ export interface LedgerCounts {
   readonly attempt: number;
   /** Published, and confirmed by the broker. */
   readonly acknowledged: number;
+  /** Published, and refused or returned by the broker. */
+  readonly refused: number;
   /** With a result. */
   readonly ok: number;
   /** With an error answer. */
@@ -59,7 +61,7 @@ export class Ledger {
   /** When the last result came; `performance.now()`. */
   lastOkAt = -Infinity;
   private readonly entries = new Map<string, Entry>();
-  private readonly totals = { ok: 0, differing: 0, unexpected: 0, wrong: 0 };
+  private readonly totals = { ok: 0, refused: 0, differing: 0, unexpected: 0, wrong: 0 };
 
   /** A request is about to be published. */
   attempted(id: string, image: number, isGuilty = false): void {
@@ -70,6 +72,12 @@ export class Ledger {
   acknowledged(id: string): void {
     const entry = this.entries.get(id);
     if (entry) entry.isAcknowledged = true;
+    this.changes.poke();
+  }
+
+  /** The broker does not take it, or has no queue for it. */
+  refused(): void {
+    this.totals.refused++;
     this.changes.poke();
   }
 
@@ -135,6 +143,7 @@ export class Ledger {
     return {
       attempt: entries.length,
       acknowledged: count((entry) => entry.isAcknowledged),
+      refused: this.totals.refused,
       ok: this.totals.ok,
       error: count((entry) => entry.isError),
       dead: count((entry) => entry.isDead),

@@ -68,9 +68,9 @@ export class LoadClient {
     return this.labels.filter((label, image) => label === String(labels[image])).length / labels.length;
   }
 
-  /** Starts to publish that many requests about random images. */
-  start(count: number): void {
-    this.publishing = this.publisher.publish(this.randomRequests(count));
+  /** Starts to publish requests about random images, until `settled` ends it. */
+  start(): void {
+    this.publishing = this.publisher.publish(this.randomRequests());
   }
 
   /** Publishes one more request, among the others. */
@@ -78,8 +78,10 @@ export class LoadClient {
     await this.publisher.publish([request]);
   }
 
-  pause(): void {
+  /** Publishes nothing until `resume`; resolves when each request so far has its outcome. */
+  async pause(): Promise<void> {
     this.publisher.pause();
+    await this.publisher.idle();
   }
 
   resume(): void {
@@ -91,15 +93,20 @@ export class LoadClient {
     return this.ledger.changes.until(() => this.ledger.ok >= count);
   }
 
-  /** Resolves when all is published and each acknowledged request has an outcome, or when nothing moves for that long. */
+  /** The same, unless nothing moves for that long. */
+  async answeredInTime(count: number, patienceMs: number): Promise<void> {
+    await this.ledger.changes.untilQuiet(() => this.ledger.ok >= count, patienceMs);
+  }
+
+  /** Publishes nothing more; resolves when each request has its outcome, or when nothing moves for that long. */
   async settled(patienceMs: number): Promise<void> {
+    this.publisher.end();
     let isPublished = false;
     void this.publishing.then(() => {
       isPublished = true;
       this.ledger.changes.poke();
     });
     await this.ledger.changes.untilQuiet(() => isPublished && this.ledger.isComplete, patienceMs);
-    this.publisher.abandon();
   }
 
   /** Reads what is left of a queue to its end: answers, dead letters and requests that nobody took. */
@@ -124,9 +131,8 @@ export class LoadClient {
     await this.results.close();
   }
 
-  private *randomRequests(count: number): Iterable<LoadRequest> {
-    for (let sent = 0; sent < count; sent++)
-      yield this.request(`m${this.published++}`, this.random(this.options.testSet.images.length));
+  private *randomRequests(): Iterable<LoadRequest> {
+    for (;;) yield this.request(`m${this.published++}`, this.random(this.options.testSet.images.length));
   }
 
   private request(id: string, image: number): LoadRequest {

@@ -34,7 +34,7 @@ export class LoadPublisher {
   private readonly returned = new Set<string>();
   private dueAt = 0;
   private isPaused = false;
-  private isAbandoned = false;
+  private isEnded = false;
 
   constructor(
     urls: readonly string[],
@@ -50,14 +50,14 @@ export class LoadPublisher {
     return this.link.open();
   }
 
-  /** Resolves when all are published and each is confirmed, or never will be. */
+  /** Resolves when all are published, or `end` was called, and each is confirmed, or never will be. */
   async publish(requests: Iterable<LoadRequest>): Promise<void> {
     for (const request of requests) {
       await this.turn();
-      if (this.isAbandoned) return;
+      if (this.isEnded) break;
       this.send(request);
     }
-    await this.ledger.changes.until(() => this.unconfirmed.size === 0 || this.isAbandoned);
+    await this.ledger.changes.until(() => this.unconfirmed.size === 0);
   }
 
   /** Publishes nothing until `resume`. */
@@ -70,14 +70,21 @@ export class LoadPublisher {
     this.ledger.changes.poke();
   }
 
+  /** Resolves when each request so far has its outcome, or will have none. */
+  idle(): Promise<void> {
+    return this.ledger.changes.until(
+      () => this.unconfirmed.size === 0 && [...this.inFlight].every((id) => this.ledger.isSettled(id)),
+    );
+  }
+
   /** Publishes nothing more. */
-  abandon(): void {
-    this.isAbandoned = true;
+  end(): void {
+    this.isEnded = true;
     this.ledger.changes.poke();
   }
 
   async close(): Promise<void> {
-    this.abandon();
+    this.end();
     await this.link.close();
   }
 
@@ -100,7 +107,7 @@ export class LoadPublisher {
     const now = performance.now();
     this.dueAt = Math.max(this.dueAt + 1000 / this.pace.ratePerS, now - MAX_CATCH_UP_MS);
     if (this.dueAt > now) await delay(this.dueAt - now);
-    await this.ledger.changes.until(() => this.isAbandoned || this.hasRoom());
+    await this.ledger.changes.until(() => this.isEnded || this.hasRoom());
   }
 
   private hasRoom(): boolean {
@@ -124,17 +131,22 @@ export class LoadPublisher {
       ...options,
     };
     try {
-      this.channel?.sendToQueue(this.queue, body, properties, (error) => this.onConfirm(id, !error));
+      this.channel?.sendToQueue(this.queue, body, properties, (error) =>
+        this.onConfirm(id, error as Error | null),
+      );
     } catch {
-      this.onConfirm(id, false); // the channel is closing
+      this.unconfirmed.delete(id); // the channel is closing
+      this.inFlight.delete(id);
     }
   }
 
   /** A message that no queue took is confirmed as well, after it was returned. */
-  private onConfirm(id: string, isTaken: boolean): void {
+  private onConfirm(id: string, error: Error | null): void {
     this.unconfirmed.delete(id);
-    if (isTaken && !this.returned.delete(id)) this.ledger.acknowledged(id);
+    const isReturned = this.returned.delete(id);
+    if (error === null && !isReturned) this.ledger.acknowledged(id);
     else this.inFlight.delete(id);
+    if (isReturned || error?.message === 'message nacked') this.ledger.refused();
     this.ledger.changes.poke();
   }
 }
