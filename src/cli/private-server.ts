@@ -62,6 +62,7 @@ export class PrivateServer {
       RABBITMQ_NODENAME: `${nodeName}@localhost`,
       RABBITMQ_DIST_PORT: String(distPort),
       ERL_EPMD_PORT: String(options.epmdPort ?? epmdPort),
+      ERL_EPMD_RELAXED_COMMAND_CHECK: 'true', // else it does not end while it still knows a node that was killed
       RABBITMQ_MNESIA_BASE: join(folder, 'data'),
       RABBITMQ_LOG_BASE: join(folder, 'log'),
       RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'enabled_plugins'),
@@ -138,7 +139,7 @@ export class PrivateServer {
     return readFile(join(this.folder, 'log', 'rabbit.log'), 'utf8').catch(() => '');
   }
 
-  /** Deletes its data, and ends the port mapper when it was the last of its nodes. */
+  /** Deletes its data and ends its port mapper; the other nodes of its cluster are about to go as well. */
   async remove(): Promise<void> {
     const port = this.nodeEnv['ERL_EPMD_PORT'] ?? '';
     await run('epmd', ['-port', port, '-kill'], { env: this.env }).catch(() => {});
