@@ -3,10 +3,13 @@ import { ChannelModel, ConfirmChannel, ConsumeMessage, Options } from 'amqplib';
 import { Settings } from '../../config/settings.js';
 import { copiedProperties } from '../../rabbitmq/dead-letter.js';
 import { deadLetterQueue } from '../../rabbitmq/topology.js';
+import { Arrivals } from './arrivals.js';
 import { checkQueue, connectToAny, hasNoDeliveryLimit } from './dlq-connection.js';
 import { LetterSummary, summaryOf } from './letter-summary.js';
 
 const CLOSE_TIMEOUT_MS = 5_000;
+const PUT_BACK_TIMEOUT_MS = 2_000;
+const PUT_BACK_POLL_MS = 10;
 /** How long no letter may come before the broker is asked whether there are any. */
 const IDLE_MS = 1_000;
 /** RabbitMQ 4 drops a letter after 20 deliveries, unless its queue says otherwise. */
@@ -24,13 +27,14 @@ export interface DeadLetter {
  */
 export class DeadLetterQueue {
   readonly name: string;
-  private readonly arrived: ConsumeMessage[] = [];
-  private wake: () => void = () => {};
+  private readonly arrivals = new Arrivals();
   private failure: Error | undefined;
   private hasReturned = false;
   private consumers = 0;
   private keptOfConsumer = 0;
   private inHand = 0;
+  /** Letters that have come and are neither removed nor moved. */
+  private unsettled = 0;
 
   private constructor(
     private readonly connection: ChannelModel,
@@ -43,11 +47,11 @@ export class DeadLetterQueue {
     this.name = deadLetterQueue({ REQUEST_QUEUE: requestQueue });
     const fail = (error?: Error) => {
       this.failure ??= error ?? new Error('the connection to the broker was closed');
-      this.wake();
+      this.arrivals.stir();
     };
     for (const emitter of [connection, channel]) emitter.on('error', fail).on('close', fail);
     channel.on('return', () => (this.hasReturned = true));
-    signal.addEventListener('abort', () => this.wake());
+    signal.addEventListener('abort', () => this.arrivals.stir());
   }
 
   /** @throws Error for a person: there is no broker, or no such queue */
@@ -112,6 +116,7 @@ export class DeadLetterQueue {
   /** Takes the letter out of the queue, for good. */
   remove({ message }: DeadLetter): void {
     this.channel.ack(message);
+    this.unsettled--;
   }
 
   /**
@@ -136,37 +141,34 @@ export class DeadLetterQueue {
     this.remove(letter);
   }
 
-  /** Puts back all that is in hand. */
+  /** Puts back all that is in hand, and waits for it to be there. */
   async close(): Promise<void> {
-    // Not nack: it would lose the order, and RabbitMQ 3 puts what is nacked last.
-    const closing = async () => {
-      await this.channel.close(); // the acks have arrived
-      await this.connection.close();
-    };
     // A broker that is short of memory does not answer.
-    await Promise.race([closing().catch(() => {}), delay(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
+    await Promise.race([this.putBack().catch(() => {}), delay(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
+  }
+
+  private async putBack(): Promise<void> {
+    const readyThen = (await this.count()) + this.unsettled;
+    // Not nack: it would lose the order, and RabbitMQ 3 puts last what is nacked.
+    await this.channel.close();
+    const watcher = await this.connection.createChannel();
+    // RabbitMQ answers first. Others may take some of it meanwhile.
+    const deadline = performance.now() + PUT_BACK_TIMEOUT_MS;
+    while ((await watcher.checkQueue(this.name)).messageCount < readyThen && performance.now() < deadline)
+      await delay(PUT_BACK_POLL_MS);
+    await this.connection.close();
   }
 
   private async next(): Promise<ConsumeMessage | undefined> {
     for (;;) {
       this.signal.throwIfAborted();
       if (this.failure) throw this.failure;
-      const message = this.arrived.shift();
+      const message = this.arrivals.take();
       if (message) return message;
-      const isIdle = !(await this.arrival());
-      // Others may have taken the rest.
-      if (isIdle && (await this.count()) === 0 && this.arrived.length === 0) return undefined;
+      if (await this.arrivals.stirred(IDLE_MS)) continue;
+      // Others may have taken the rest; what they have not, comes before the answer.
+      if ((await this.count()) === 0) return this.arrivals.take();
     }
-  }
-
-  /** Resolves with whether anything happened within `IDLE_MS`. */
-  private async arrival(): Promise<boolean> {
-    const timer = new AbortController();
-    const happened = new Promise<boolean>((resolve) => {
-      this.wake = () => resolve(true);
-    });
-    const idle = delay(IDLE_MS, false, { signal: timer.signal }).catch(() => false);
-    return Promise.race([happened, idle]).finally(() => timer.abort());
   }
 
   private async consume(): Promise<void> {
@@ -174,9 +176,13 @@ export class DeadLetterQueue {
     await this.channel.consume(
       this.name,
       (message) => {
-        if (message) this.arrived.push(message);
-        else this.failure ??= new Error(`queue '${this.name}' was deleted, or is not available`);
-        this.wake();
+        if (message) {
+          this.unsettled++;
+          this.arrivals.add(message);
+          return;
+        }
+        this.failure ??= new Error(`queue '${this.name}' was deleted, or is not available`);
+        this.arrivals.stir();
       },
       { consumerTag: this.consumerTag },
     );

@@ -25,7 +25,10 @@ export async function list(queue: DeadLetterQueue, options: ListOptions): Promis
   console.log(`\n${letterTotals(found)}\n${found.length} of ${seen} letters in '${queue.name}'`);
 }
 
-/** Looks through the queue, and leaves it as it is. Stops when `limit` letters fit. */
+/**
+ * Looks through the queue for the first `limit` letters that fit. Always to the end: RabbitMQ 3 puts what it gets
+ * back behind what it got back earlier, so that only all of it together stays in order.
+ */
 export async function search(
   queue: DeadLetterQueue,
   options: LetterFilter & { readonly limit?: number },
@@ -36,12 +39,11 @@ export async function search(
   let seen = 0;
   for await (const letter of queue.letters(LOOKING_IN_HAND)) {
     seen++;
-    if (fits(letter.summary, options, now)) {
+    if (found.length !== options.limit && fits(letter.summary, options, now)) {
       found.push(letter.summary);
       onFound(letter.summary);
     }
     await queue.keep(letter);
-    if (found.length === options.limit) break;
   }
   return { found, seen };
 }

@@ -25,7 +25,8 @@ export class Moves {
     while (this.underWay.size >= this.maxUnderWay && this.mayGoOn)
       await Promise.race([this.interrupted, ...this.underWay]);
     const now = performance.now();
-    if (this.dueAt - now >= 1) await Promise.race([this.interrupted, delay(this.dueAt - now)]);
+    if (this.dueAt - now >= 1)
+      await delay(this.dueAt - now, undefined, { signal: this.signal }).catch(() => {});
     this.dueAt = Math.max(this.dueAt, now - CATCH_UP_MS) + 1000 / this.ratePerSecond;
     return this.mayGoOn;
   }

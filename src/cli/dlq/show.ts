@@ -20,14 +20,15 @@ export async function show(
   options: ShowOptions,
 ): Promise<void> {
   const now = Date.now();
+  const limit = options.limit ?? 1;
   let shown = 0;
   for await (const letter of queue.letters(LOOKING_IN_HAND)) {
-    if (isMeant(letter, which) && fits(letter.summary, options, now)) {
+    // To the end, as `search` does.
+    if (shown < limit && isMeant(letter, which) && fits(letter.summary, options, now)) {
       print(letter, options);
       shown++;
     }
     await queue.keep(letter);
-    if (shown === (options.limit ?? 1)) return;
   }
   if (shown === 0) throw new Error(`no letter in '${queue.name}' fits; 'dlq ls' shows what is there`);
 }
