@@ -354,7 +354,7 @@ describe('dlq', () => {
     ['replay', '--rate', '0'],
     ['ls', '--limit', 'all'],
     ['eat'],
-  ])('refuses wrong use: %s %s', async (...args) => {
+  ])('refuses wrong use: %s', async (...args) => {
     const command = new DlqProcess(args);
     expect(await command.ended()).toBe(2);
     expect(command.stderr).toMatch(/^error: /);

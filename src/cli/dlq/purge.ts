@@ -24,14 +24,15 @@ export async function purge({ withQueue, signal }: DlqRun, options: PurgeOptions
 }
 
 async function deleteLetters(queue: DeadLetterQueue, options: PurgeOptions, now: number): Promise<void> {
+  const { limit = Infinity } = options;
   let [seen, deleted] = [0, 0];
   for await (const letter of queue.letters(LOOKING_IN_HAND)) {
     seen++;
-    if (!fits(letter.summary, options, now)) await queue.keep(letter);
-    else {
+    // To the end, as `search` does.
+    if (deleted < limit && fits(letter.summary, options, now)) {
       queue.remove(letter);
-      if (++deleted === options.limit) break;
-    }
+      deleted++;
+    } else await queue.keep(letter);
   }
   await queue.count(); // answered after the acks are taken
   console.log(`deleted ${deleted} of ${seen} letters in '${queue.name}'`);
