@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ConsumeMessage } from 'amqplib';
 import * as fc from 'fast-check';
+import { consumeMessage } from '../../test/support/messages.js';
 import { AckCoalescer } from './ack.coalescer.js';
 
 type Settled = 'acked' | 'requeued';
@@ -49,7 +50,10 @@ class BrokerChannel {
 }
 
 type Step =
-  | { readonly act: 'deliver' | 'flush' | 'turn' | 'hand back all' | 'close' | 'start closing' }
+  | {
+      readonly act:
+        'deliver' | 'flush' | 'turn' | 'hold' | 'release' | 'hand back all' | 'close' | 'start closing';
+    }
   | { readonly act: 'ack' | 'nack'; readonly pick: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -57,6 +61,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 30, arbitrary: fc.record({ act: fc.constant('ack' as const), pick: fc.nat() }) },
   { weight: 8, arbitrary: fc.record({ act: fc.constant('nack' as const), pick: fc.nat() }) },
   { weight: 8, arbitrary: fc.constantFrom({ act: 'flush' as const }, { act: 'turn' as const }) },
+  { weight: 6, arbitrary: fc.constantFrom({ act: 'hold' as const }, { act: 'release' as const }) },
   {
     weight: 1,
     arbitrary: fc.constantFrom(
@@ -67,13 +72,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
+interface Taken {
+  readonly message: ConsumeMessage;
+  readonly receivedAt: number;
+}
+
+const taken = (tag: number): Taken => ({ message: consumeMessage({}, {}, tag), receivedAt: tag });
+
 /** A worker that takes and settles deliveries in any order, and what it wants of each. */
 class Play {
   readonly broker = new BrokerChannel();
   readonly wanted = new Map<number, Settled>();
   /** Settlements asked for after the channel had gone: nobody may hear of them. */
   readonly tooLate = new Set<number>();
-  private readonly acks = new AckCoalescer(this.broker);
+  private readonly acks = new AckCoalescer<Taken>(this.broker);
   private readonly inHand: number[] = [];
 
   async through(steps: readonly Step[]): Promise<this> {
@@ -84,9 +96,10 @@ class Play {
     return this;
   }
 
-  /** The worker acks the rest, and the event loop turns. */
+  /** The worker acks the rest, and holds no ack any more. */
   async toItsEnd(): Promise<this> {
     while (this.inHand.length > 0) this.settle(0, 'acked');
+    this.acks.release();
     await turn();
     return this;
   }
@@ -95,7 +108,7 @@ class Play {
     if (each.act === 'deliver') this.deliver();
     else if (each.act === 'ack') this.settle(each.pick, 'acked');
     else if (each.act === 'nack') this.settle(each.pick, 'requeued');
-    else if (each.act === 'flush') this.acks.flush();
+    else if (each.act === 'flush' || each.act === 'hold' || each.act === 'release') this.acks[each.act]();
     else if (each.act === 'turn') await turn();
     else if (each.act === 'hand back all') this.handBackAll();
     else if (each.act === 'close') this.acks.close();
@@ -106,7 +119,7 @@ class Play {
     if (this.acks.isClosed) return;
     const tag = this.broker.settled.size + 1;
     this.broker.deliver(tag);
-    this.acks.take(tag);
+    this.acks.take(taken(tag));
     this.inHand.push(tag);
   }
 
@@ -115,8 +128,8 @@ class Play {
     if (tag === undefined) return;
     if (this.acks.isClosed) this.tooLate.add(tag);
     else this.wanted.set(tag, how);
-    if (how === 'acked') this.acks.ack(tag);
-    else this.acks.nack(tag);
+    if (how === 'acked') this.acks.ack(taken(tag));
+    else this.acks.nack(taken(tag));
   }
 
   private handBackAll(): void {
@@ -140,7 +153,7 @@ class Play {
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-describe('AckCoalescer, whatever is delivered, acked, nacked, flushed and closed in whatever order,', () => {
+describe('AckCoalescer, whatever is delivered, acked, nacked, held, flushed and closed in whatever order,', () => {
   it('never names a tag that is not outstanding, and settles each as asked, once, and nothing that is in hand', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {

@@ -1,5 +1,8 @@
 import { EventEmitter } from 'node:events';
 import type { ConsumeMessage } from 'amqplib';
+import { Settings } from '../../src/config/settings.js';
+import { Capacity } from '../../src/models/capacity.js';
+import { ConfirmedPublisher } from '../../src/rabbitmq/confirmed.publisher.js';
 import { RabbitMqTransport } from '../../src/rabbitmq/rabbitmq.transport.js';
 import { SettlingChannel } from './messages.js';
 
@@ -15,6 +18,14 @@ export class FakeChannel extends EventEmitter {
 
   async prefetch(count: number): Promise<void> {
     this.asked.push(`prefetch ${count}`);
+  }
+
+  /** What waits at the head of the queue. */
+  head: ConsumeMessage | undefined;
+
+  async get(queue: string): Promise<ConsumeMessage | false> {
+    this.asked.push(`get ${queue}`);
+    return this.head ?? false;
   }
 
   async consume(queue: string, onMessage: (message: ConsumeMessage | null) => void): Promise<void> {
@@ -67,6 +78,15 @@ export class FakeManager extends EventEmitter {
 /** The transport, over channels that are fakes through and through. */
 export class FakeTransport extends RabbitMqTransport {
   readonly fakeManager = new FakeManager();
+
+  constructor(
+    settings: Settings,
+    capacity: Capacity,
+    /** Whether answers can go out. */
+    readonly publisher: { state: ConfirmedPublisher['state'] } = { state: 'open' },
+  ) {
+    super(settings, capacity, publisher as ConfirmedPublisher);
+  }
 
   override createClient<T>(): Promise<T> {
     return Promise.resolve(this.fakeManager as T);
