@@ -91,7 +91,7 @@ describe('a message that kills the worker', () => {
     await expectOnlyPoisonDead(INNOCENTS, ['poison 100']);
     expect(supervisors.reduce((sum, { deaths }) => sum + deaths, 0)).toBeLessThanOrEqual(4);
     for (const supervisor of supervisors) {
-      await supervisor.current.consuming();
+      await supervisor.consuming();
       expect(await supervisor.stop()).toBe(0);
     }
   });
@@ -126,6 +126,22 @@ describe('a worker that is killed', () => {
     );
     await expectOnlyPoisonDead(INNOCENTS, []);
     expect(await second.stop()).toBe(0);
+  });
+});
+
+describe('a worker that ends by SIGTERM under load', () => {
+  it('makes nobody a suspect: no message that it leaves counts as delivered', async () => {
+    await send(3000);
+    const worker = await stage.worker({ PREPROCESS_IO_DELAY_MS: '5', CONCURRENCY: '64', PREFETCH: '200' });
+    await client.replies.received(300);
+    expect(await worker.stop()).toBe(0);
+    const rest = await client.collect(stage.queue);
+    await eventually(
+      () => Promise.resolve(client.replies.letters.length + rest.letters.length),
+      (count) => count >= 3000,
+    );
+    expect(rest.letters.length).toBeGreaterThan(0);
+    expect(rest.letters.filter(({ headers }) => Number(headers['x-delivery-count'] ?? 0) > 0)).toEqual([]);
   });
 });
 

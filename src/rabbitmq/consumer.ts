@@ -14,7 +14,7 @@ export class Consumer {
 
   /** @param onMessage told each message, and `null` when the broker cancels the consumer */
   constructor(
-    private readonly channel: Pick<Channel, 'prefetch' | 'consume' | 'cancel'>,
+    private readonly channel: Pick<Channel, 'prefetch' | 'get' | 'consume' | 'cancel'>,
     private readonly acks: AckCoalescer,
     private readonly source: { readonly queue: string; readonly name: string },
     private readonly onMessage: (message: ConsumeMessage | null) => void,
@@ -51,12 +51,19 @@ export class Consumer {
   }
 
   /**
-   * Each ack makes room for one message more. What the broker means for a consumer whose cancel it then reads goes back
-   * to the queue, counted as delivered: so no acks until it has.
+   * Each ack makes room for one message more. What the broker assigns to a consumer while it cancels it never arrives,
+   * goes back to the queue, and counts as delivered. So no acks until it is cancelled; and by a message fetched
+   * singly, which the queue gives in its turn, it is known that those before have had their effect.
    */
   private async cancel(): Promise<void> {
     this.acks.hold();
-    await this.channel.cancel(this.tag).catch(() => {}); // just gone
+    try {
+      const last = await this.channel.get(this.source.queue);
+      if (last) this.onMessage(last as unknown as ConsumeMessage);
+      await this.channel.cancel(this.tag);
+    } catch {
+      // The channel is gone, and the consumer with it.
+    }
     this.size = 0;
     this.acks.release();
   }

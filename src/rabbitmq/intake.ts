@@ -36,6 +36,8 @@ export class Intake {
   private readonly consumer: Consumer;
   /** A suspect is in hand with others, which are settled first. */
   private isIsolating = false;
+  /** Suspects beyond what may be in hand. They go back once the consumer is cancelled, or they would come again at once. */
+  private crowd: Delivery[] = [];
   private isStopped = false;
   private quiet: NodeJS.Timeout | undefined;
   private readonly log = new Logger('RabbitMQ');
@@ -86,15 +88,17 @@ export class Intake {
   close(): void {
     this.acks.close();
     if (this.consumer.hasBegun) this.custody.onChannelLost(this.acks);
+    for (const delivery of this.crowd.splice(0)) delivery.drop();
   }
 
   /** True when it wants to be told what is settled. */
   get isCareful(): boolean {
-    return this.isIsolating || this.caution.company < Infinity;
+    return this.isIsolating || this.custody.suspects > 0 || this.caution.company < Infinity;
   }
 
   onSettled({ suspicion }: Delivery): void {
-    if (this.caution.settled(suspicion)) this.onLessSuspect('messages are less suspect');
+    if (this.custody.suspects === 0 && this.caution.settled(suspicion))
+      this.onLessSuspect('messages are less suspect');
     if (this.custody.inHand > 0) return;
     this.quiet = this.quiet?.refresh() ?? setTimeout(() => this.onQuiet(), QUIET_MS).unref();
     if (!this.isIsolating) return;
@@ -105,19 +109,29 @@ export class Intake {
   private take(message: ConsumeMessage): void {
     const delivery = this.custody.take(message, this.acks);
     if (delivery.suspicion !== UNSUSPECTED) this.onSuspect(delivery);
-    this.host.handle(delivery, this.channel);
+    if (this.isCrowding(delivery)) this.crowd.push(delivery);
+    else this.host.handle(delivery, this.channel);
   }
 
   private onSuspect({ suspicion }: Delivery): void {
     const { size } = this.consumer;
     const isLess = this.caution.meet(suspicion);
-    if (size > 0 && size <= suspicion.company) return;
+    if (size > 0 && Math.max(size, this.custody.suspects) <= suspicion.company) return;
     this.isIsolating = true;
     this.followSoon();
     if (isLess)
       this.log.log(
         `a message was in hand at ${suspicion.crashes} crashes of a worker: from now on at most ${this.size} messages in hand`,
       );
+  }
+
+  /**
+   * A crash would count against all suspects in hand, begun or not. To go back counts as nothing since RabbitMQ 4.3,
+   * which tells by a header; before that it counts as much as a crash.
+   */
+  private isCrowding({ suspicion, message }: Delivery): boolean {
+    const isFree = message.properties.headers?.['x-acquired-count'] !== undefined;
+    return this.custody.suspects > suspicion.company && isFree;
   }
 
   private get size(): number {
@@ -143,6 +157,7 @@ export class Intake {
     } catch (error) {
       return this.host.onFailed(error as Error, this);
     }
+    for (const delivery of this.crowd.splice(0)) delivery.handBack();
     if (this.acks.isClosed) return;
     if (this.consumer.size > 0) this.host.onConsuming(this.consumer.size);
     else if (this.caution.isHalted) this.host.onHalted();

@@ -228,6 +228,7 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
 
   private onClosed(intake: Intake): void {
     intake.close();
+    this.overdue.onChannelLost(intake.acks.unsettled);
     if (this.intake === intake && !this.isStopping) this.state = 'connecting';
   }
 

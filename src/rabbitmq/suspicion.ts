@@ -29,11 +29,14 @@ export class SuspicionRule {
   /**
    * @param deliveryLimit of the queue
    * @param prefetch how many messages may be in hand while nothing is suspect
+   * @param lost what this process had in hand when a channel was lost
+   * @param handedBack what it gave back of its own will
    */
   constructor(
     deliveryLimit: number,
     private readonly prefetch: () => number,
-    private readonly survivors: Survivors,
+    private readonly lost: Survivors,
+    private readonly handedBack: Survivors,
   ) {
     this.conclusive = Math.max(2, deliveryLimit - 1);
   }
@@ -41,11 +44,13 @@ export class SuspicionRule {
   /** The suspicion against a message that is flagged as redelivered; others are {@link UNSUSPECTED}. */
   of(message: ConsumeMessage): Suspicion {
     const { headers } = message.properties;
-    const survived = this.survivors.timesSurvived(message);
+    // RabbitMQ 4.3 counts what was handed back only as taken before.
+    const isCountedApart = headers?.['x-acquired-count'] !== undefined;
+    const survived =
+      this.lost.timesSurvived(message) + (isCountedApart ? 0 : this.handedBack.timesSurvived(message));
     const returns: unknown = headers?.['x-delivery-count'];
     if (typeof returns === 'number') return this.judge(returns, Math.max(0, returns - survived));
-    // RabbitMQ 4.3 does not count what was handed back, but says that it was taken before.
-    if (survived > 0 || headers?.['x-acquired-count'] !== undefined) return UNSUSPECTED;
+    if (survived > 0 || isCountedApart) return UNSUSPECTED;
     // A classic queue says that it came before, not how often: it can be kept from others, but not be given up.
     return { crashes: 1, company: 1, isConclusive: false };
   }

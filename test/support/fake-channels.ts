@@ -15,17 +15,16 @@ export class FakeChannel extends EventEmitter {
   /** Sends a message, or `null` to say that the consumer is cancelled. */
   send: (message: ConsumeMessage | null) => void = () => {};
   refusal: Error | undefined;
+  /** What waits in the queue to be fetched singly. */
+  readonly waiting: ConsumeMessage[] = [];
 
   async prefetch(count: number): Promise<void> {
     this.asked.push(`prefetch ${count}`);
   }
 
-  /** What waits at the head of the queue. */
-  head: ConsumeMessage | undefined;
-
   async get(queue: string): Promise<ConsumeMessage | false> {
     this.asked.push(`get ${queue}`);
-    return this.head ?? false;
+    return this.waiting.shift() ?? false;
   }
 
   async consume(queue: string, onMessage: (message: ConsumeMessage | null) => void): Promise<void> {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type WorkerProcess } from '../../src/cli/worker-process.js';
+import { eventually } from './eventually.js';
 
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 1_000;
@@ -25,6 +26,28 @@ export class Supervisor {
   /** What all of them logged. */
   get logged(): string[] {
     return this.workers.flatMap(({ logs }) => logs.map(({ msg }) => msg));
+  }
+
+  /** Resolves with the present worker once it consumes; where it has died, with the next. */
+  async consuming(): Promise<WorkerProcess> {
+    for (;;) {
+      const worker = this.current;
+      const hasDied = worker.ended().then(() => false);
+      if (
+        await Promise.race([
+          hasDied,
+          worker.consuming().then(
+            () => true,
+            () => false,
+          ),
+        ])
+      )
+        return worker;
+      await eventually(
+        () => Promise.resolve(this.current),
+        (current) => current !== worker,
+      );
+    }
   }
 
   /** Ends the present worker, and starts no other. @returns its exit code */
