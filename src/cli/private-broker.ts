@@ -1,16 +1,10 @@
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { Broker, firstLine, serverVersion, START_TIMEOUT_MS } from './broker.js';
+import { Broker, firstLine } from './broker.js';
+import { PrivateServer } from './private-server.js';
 
 const run = promisify(execFile);
-
-const STOP_TIMEOUT_MS = 15_000;
 
 /** Debian's `rabbitmq-server` on the PATH runs as the system's user only; the script behind it runs as anyone. */
 export async function findServer(): Promise<string | undefined> {
@@ -48,7 +42,7 @@ export async function installServer(say: (line: string) => void, signal?: AbortS
 }
 
 /**
- * A node of its own: name, ports, cookie and data in a temporary folder; nothing of the system's is touched.
+ * Starts a {@link PrivateServer}, and deletes it when it is stopped.
  *
  * @param command the command that starts it
  */
@@ -58,71 +52,25 @@ export async function startPrivateServer(
   signal?: AbortSignal,
 ): Promise<Broker> {
   say('starting a private rabbitmq-server');
-  const folder = await mkdtemp(join(tmpdir(), 'onnxmq-rabbitmq-'));
-  await mkdir(join(folder, 'log'));
-  await writeFile(join(folder, 'enabled_plugins'), '[].\n');
-  const [port, distPort, epmdPort] = await freePorts(3);
-  await writeFile(join(folder, 'rabbitmq.conf'), `listeners.tcp.1 = 127.0.0.1:${port}\n`);
-  const nodeEnv = {
-    HOME: folder, // the Erlang cookie
-    RABBITMQ_NODENAME: `onnxmq-${process.pid}@localhost`,
-    RABBITMQ_DIST_PORT: String(distPort),
-    ERL_EPMD_PORT: String(epmdPort),
-    RABBITMQ_MNESIA_BASE: join(folder, 'data'),
-    RABBITMQ_LOG_BASE: join(folder, 'log'),
-    RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'enabled_plugins'),
-    RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
-    RABBITMQ_PID_FILE: join(folder, 'pid'),
-    RABBITMQ_LOGS: join(folder, 'log', 'rabbit.log'),
-  };
-  const env = { ...process.env, ...nodeEnv };
-  // A process group of its own: Ctrl-C reaches this process only, which then stops the broker last.
-  const [file = '', ...args] = command;
-  const child = spawn(file, args, { env, detached: true, stdio: 'ignore' });
-  const exited = once(child, 'exit');
+  const server = await PrivateServer.prepare(command);
   const stop = async () => {
-    if (child.exitCode === null && child.signalCode === null) {
-      killGroup(child.pid, 'SIGTERM');
-      const timer = setTimeout(() => killGroup(child.pid, 'SIGKILL'), STOP_TIMEOUT_MS);
-      await exited;
-      clearTimeout(timer);
-    }
-    await run('epmd', ['-port', String(epmdPort), '-kill'], { env }).catch(() => {});
-    await rm(folder, { recursive: true, force: true });
+    await server.stop();
+    await server.remove();
   };
-  const behind = '/usr/lib/rabbitmq/bin/rabbitmqctl';
-  const control = { file: existsSync(behind) ? behind : 'rabbitmqctl', args: ['--quiet'], env: nodeEnv };
-  const url = `amqp://guest:guest@127.0.0.1:${port}`;
   try {
-    const version = await serverVersion(url, START_TIMEOUT_MS, signal, () => child.exitCode !== null);
+    const version = await server.start(signal);
     return {
-      url,
-      description: `RabbitMQ ${version}, a private rabbitmq-server on port ${port}`,
-      control,
+      url: server.url,
+      description: `RabbitMQ ${version}, a private rabbitmq-server on port ${server.port}`,
+      control: server.control,
       stop,
     };
   } catch (error) {
-    const log = await readFile(join(folder, 'log', 'rabbit.log'), 'utf8').catch(() => '');
+    const log = await server.log();
     await stop();
     throw new Error(
       `rabbitmq-server does not start (${firstLine(error)})\n${log.split('\n').slice(-15).join('\n')}`,
       { cause: error },
     );
-  }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
-}
-
-function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
-  try {
-    if (pid) process.kill(-pid, signal);
-  } catch {
-    // It has just ended by itself.
   }
 }

@@ -130,7 +130,8 @@ describe('DeliveryQueue', () => {
       const blocker = delivery(0);
       queue.push(blocker);
       let isDropped = false;
-      const gone = Object.assign(delivery(1, 1), { isStale: true, drop: () => (isDropped = true) });
+      const gone = delivery(1, 1);
+      Object.assign(gone, { isStale: true, drop: () => (isDropped = true) });
       const suspect = delivery(2, 1);
       queue.push(gone);
       queue.push(suspect);

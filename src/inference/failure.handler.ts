@@ -7,6 +7,7 @@ import { Delivery } from '../rabbitmq/delivery.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
 import { Disposition, dispositionOf } from './disposition.js';
 import { asInferenceError, InferenceError } from './inference.errors.js';
+import { Outage } from './outage.js';
 
 /** An id is the producer's, and may be as long as a body. */
 const MAX_LOGGED_ID = 100;
@@ -30,6 +31,7 @@ export class FailureHandler {
   constructor(
     private readonly settings: Settings,
     private readonly results: ResultPublisher,
+    private readonly outage: Outage,
   ) {}
 
   /** Never rejects. The retry copy or the dead letter is confirmed, and only then the delivery is acknowledged. */
@@ -39,6 +41,7 @@ export class FailureHandler {
     progress: Progress = { content: delivery.message.content },
   ): Promise<void> {
     const error = asInferenceError(cause, 'INTERNAL', 'the worker failed');
+    this.outage.failed(error);
     try {
       const disposition = this.decide(error, delivery, progress);
       if (disposition.action === 'drop') return;
@@ -61,7 +64,7 @@ export class FailureHandler {
   private decide(error: InferenceError, delivery: Delivery, { deadline = Infinity }: Progress): Disposition {
     return dispositionOf(error, delivery, {
       delaysMs: this.settings.RETRY_DELAYS_MS,
-      isOutage: false,
+      isOutage: this.outage.code !== undefined,
       remainingMs: deadline - performance.now(),
     });
   }

@@ -8,11 +8,12 @@ import { InferenceController } from './inference.controller.js';
 import { InferencePipeline } from './inference.pipeline.js';
 import { InferenceService } from './inference.service.js';
 import { NestEnhancers } from './nest-enhancers.js';
+import { Outage } from './outage.js';
 
 @Module({
   imports: [ModelsModule, PreprocessModule, RabbitMqModule, MetricsModule],
   controllers: [InferenceController],
-  providers: [FailureHandler, InferencePipeline, InferenceService, NestEnhancers],
-  exports: [InferenceService],
+  providers: [FailureHandler, InferencePipeline, InferenceService, NestEnhancers, Outage],
+  exports: [InferenceService, Outage],
 })
 export class InferenceModule {}

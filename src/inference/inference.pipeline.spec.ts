@@ -18,11 +18,13 @@ import {
   Purpose,
   UnroutableError,
 } from '../rabbitmq/confirmed.publisher.js';
+import { RabbitMqTransport } from '../rabbitmq/rabbitmq.transport.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
 import { FailureHandler } from './failure.handler.js';
 import { asInferenceError, InferenceError } from './inference.errors.js';
 import { InferencePipeline } from './inference.pipeline.js';
 import { InferenceService } from './inference.service.js';
+import { Outage } from './outage.js';
 
 const delays = new ManualDelays();
 
@@ -148,7 +150,7 @@ describe('InferencePipeline', () => {
       preprocessor,
       inference as unknown as InferenceService,
       results,
-      new FailureHandler(settings, results),
+      new FailureHandler(settings, results, new Outage(settings, {} as RabbitMqTransport)),
     );
   }
 

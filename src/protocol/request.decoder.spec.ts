@@ -167,7 +167,8 @@ describe('decodeRequest', () => {
       expect(remaining({ headers: { 'x-deadline': NOW - 70 } })).toBe(-70);
       expect(remaining({ headers: { 'x-deadline': NOW + 70 }, expiration: '50' })).toBe(50);
       expect(remaining({ headers: { 'x-deadline': NOW + 70 }, expiration: '90' })).toBe(70);
-      expect(remaining({ headers: { 'x-deadline': 'soon' } })).toBe(Infinity);
+      for (const absent of ['soon', NaN, -1, null])
+        expect(remaining({ headers: { 'x-deadline': absent } })).toBe(Infinity);
     });
 
     it.each([

@@ -1,6 +1,7 @@
 import { InferenceError } from '../inference/inference.errors.js';
 import { InferenceRequest, NestPacket, RequestTensor } from './inference-request.js';
 import { RequestMessage } from './message.js';
+import { readDeadline } from './request.deadline.js';
 
 /** The pattern that Nest's `ClientProxy` addresses: `client.send('infer', request)`. */
 export const INFER_PATTERN = 'infer';
@@ -147,41 +148,6 @@ export function foreseeDeadline(message: RequestMessage, receivedAt: number): nu
       return decodeRequest(content, message, receivedAt).deadline;
     } catch {} // which it is told when its turn comes
   return readDeadline(properties, undefined, receivedAt);
-}
-
-/** A timestamp of whole seconds may lie up to this long before the moment that it stands for. */
-const TIMESTAMP_RESOLUTION_MS = 1000;
-
-function readDeadline(
-  properties: RequestMessage['properties'],
-  timeout: unknown,
-  receivedAt: number,
-): number | undefined {
-  const { expiration, timestamp, headers } = properties;
-  const absolute = headers?.['x-deadline'];
-  let remainingMs = Infinity;
-  if (Number(expiration ?? NaN) >= 0)
-    remainingMs = Number(expiration) - ageMs(timestamp, wallClockAt(receivedAt));
-  if (typeof absolute === 'number') remainingMs = Math.min(remainingMs, absolute - wallClockAt(receivedAt));
-  if (timeout !== undefined) {
-    if (typeof timeout !== 'number' || !(timeout >= 0))
-      throw invalid('`parameters.timeout` must be a number of microseconds');
-    if (timeout > 0) remainingMs = Math.min(remainingMs, timeout / 1000); // 0: none, as in Triton
-  }
-  return remainingMs === Infinity ? undefined : receivedAt + remainingMs;
-}
-
-/** A moment on the clock of `performance.now()` as ms since 1970. */
-function wallClockAt(moment: number): number {
-  return Date.now() - (performance.now() - moment);
-}
-
-/** @param receivedAt in ms since 1970: what it waited here since is no part of its age */
-function ageMs(timestamp: unknown, receivedAt: number): number {
-  if (typeof timestamp !== 'number' || timestamp <= 0) return 0;
-  const isMilliseconds = timestamp > 1e11;
-  const since = isMilliseconds ? timestamp : timestamp * 1000 + TIMESTAMP_RESOLUTION_MS;
-  return Math.max(0, receivedAt - since);
 }
 
 function optionalObject(body: JsonObject, name: string): JsonObject | undefined {

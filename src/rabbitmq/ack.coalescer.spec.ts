@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ConsumeMessage } from 'amqplib';
-import * as fc from 'fast-check';
 import { consumeMessage, SettlingChannel } from '../../test/support/messages.js';
 import { AckCoalescer } from './ack.coalescer.js';
 
@@ -22,44 +21,6 @@ function withInHand(...tags: number[]) {
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-
-/** A broker's end of a channel: closes it (406) upon a settlement of a tag that is not outstanding. */
-class StrictChannel {
-  readonly outstanding = new Set<number>();
-  readonly settled: number[] = [];
-  /** What the worker still works on: a `multiple` ack must not cover it. */
-  readonly inHand = new Set<number>();
-
-  ack({ fields }: ConsumeMessage, allUpTo = false): void {
-    this.expectOutstanding(fields.deliveryTag);
-    for (const tag of this.outstanding)
-      if (tag === fields.deliveryTag || (allUpTo && tag < fields.deliveryTag)) this.settle(tag);
-  }
-
-  nack({ fields }: ConsumeMessage): void {
-    this.expectOutstanding(fields.deliveryTag);
-    this.settle(fields.deliveryTag);
-  }
-
-  nackAll(): void {
-    for (const tag of this.outstanding) {
-      this.inHand.delete(tag);
-      this.settle(tag);
-    }
-  }
-
-  private expectOutstanding(tag: number): void {
-    if (!this.outstanding.has(tag)) throw new Error(`406: unknown delivery tag ${tag}`);
-  }
-
-  private settle(tag: number): void {
-    if (this.inHand.has(tag)) throw new Error(`delivery ${tag} is still in hand`);
-    this.outstanding.delete(tag);
-    this.settled.push(tag);
-  }
-}
-
-type Step = 'take' | 'ack' | 'nack' | 'flush' | 'hold' | 'release';
 
 describe('AckCoalescer', () => {
   it('sends the acks of one turn of the event loop as one', async () => {
@@ -153,42 +114,5 @@ describe('AckCoalescer', () => {
     expect(before(99)).toEqual([20, 30]);
     acks.close();
     expect(before(99)).toEqual([]);
-  });
-
-  it('settles every tag exactly once, by tags that are outstanding, never one in hand, in any order', () => {
-    const step = fc.constantFrom<Step>('take', 'take', 'ack', 'ack', 'nack', 'flush', 'hold', 'release');
-    const steps = fc.array(fc.tuple(step, fc.nat()), { maxLength: 80 });
-    fc.assert(
-      fc.property(steps, fc.boolean(), (sequence, isHandedBack) => {
-        const broker = new StrictChannel();
-        const acks = new AckCoalescer<Taken>(broker);
-        let count = 0;
-        const settleOne = (pick: number, settle: (tag: number) => void) => {
-          const tag = [...broker.inHand][pick % Math.max(1, broker.inHand.size)];
-          if (tag === undefined) return;
-          broker.inHand.delete(tag);
-          settle(tag);
-        };
-        for (const [name, pick] of sequence) {
-          if (name === 'take') {
-            count++;
-            broker.outstanding.add(count);
-            broker.inHand.add(count);
-            acks.take(taken(count));
-          } else if (name === 'flush' || name === 'hold' || name === 'release') acks[name]();
-          else settleOne(pick, (tag) => acks[name](taken(tag)));
-        }
-        if (isHandedBack) acks.handBackAll();
-        else {
-          while (broker.inHand.size > 0) settleOne(0, (tag) => acks.ack(taken(tag)));
-          acks.release();
-        }
-        expect(broker.settled.toSorted((a, b) => a - b)).toEqual(
-          Array.from({ length: count }, (_, i) => i + 1),
-        );
-        expect(broker.outstanding.size).toBe(0);
-      }),
-      { numRuns: 300 },
-    );
   });
 });

@@ -84,7 +84,7 @@ export class ConfirmedPublisher {
 
   /** Connects, and from then on stays connected. Does not wait for the broker. */
   start(): void {
-    const manager = openBrokerConnection(this.settings, 'publish');
+    const manager = this.connect();
     this.manager = manager;
     manager.on('blocked', () => (this.isBlocked = true));
     manager.on('unblocked', () => (this.isBlocked = false));
@@ -98,7 +98,7 @@ export class ConfirmedPublisher {
 
   /**
    * @returns when the broker has confirmed the message, which may be after reconnecting
-   * @throws UnroutableError, PublishAbandonedError, or RangeError for properties that AMQP cannot encode
+   * @throws UnroutableError, PublishAbandonedError, or RangeError or TypeError for what AMQP cannot encode
    */
   publish(message: Outgoing, purpose: Purpose): Promise<void> {
     return new Promise((resolve, reject) => this.attempt({ message, purpose, resolve, reject }));
@@ -110,6 +110,10 @@ export class ConfirmedPublisher {
     this.sendParked();
     this.sendRefused();
     await closedInTime(this.manager?.close());
+  }
+
+  protected connect(): AmqpConnectionManager {
+    return openBrokerConnection(this.settings, 'publish');
   }
 
   private use(channel: ConfirmChannel): void {

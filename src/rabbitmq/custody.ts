@@ -15,7 +15,7 @@ export class Custody implements DeliveryCustody {
   lastProgressAt = performance.now();
   /** Told what is settled while it is careful. */
   intake: { readonly isCareful: boolean; onSettled(delivery: Delivery): void } | undefined;
-  private onIdle: (() => void) | undefined;
+  private onIdle: (() => void)[] = [];
   private readonly lost = new Survivors();
   private readonly handedBack = new Survivors();
   private readonly suspicions: SuspicionRule;
@@ -41,7 +41,7 @@ export class Custody implements DeliveryCustody {
   onSettled(delivery: Delivery): void {
     this.lastProgressAt = turnNow();
     if (delivery.suspicion !== UNSUSPECTED) this.suspects--;
-    if (--this.inHand === 0) this.onIdle?.();
+    if (--this.inHand === 0) this.onIdle.splice(0).forEach((tell) => tell());
     if (this.intake?.isCareful) this.intake.onSettled(delivery);
   }
 
@@ -58,14 +58,14 @@ export class Custody implements DeliveryCustody {
   }
 
   /** Resolves when nothing is in hand, or after so many ms. */
-  async idle(timeoutMs: number): Promise<void> {
+  async idle(timeoutMs?: number): Promise<void> {
     if (this.inHand === 0) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs);
-      this.onIdle = () => {
+      const timer = timeoutMs === undefined ? undefined : setTimeout(resolve, timeoutMs);
+      this.onIdle.push(() => {
         clearTimeout(timer);
         resolve();
-      };
+      });
     });
   }
 }

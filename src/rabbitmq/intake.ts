@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { AckCoalescer } from './ack.coalescer.js';
-import { Caution } from './caution.js';
+import { Caution, HaltReason } from './caution.js';
 import { Consumer } from './consumer.js';
 import { Custody } from './custody.js';
 import { Delivery } from './delivery.js';
@@ -23,6 +23,8 @@ export interface IntakeHost {
   handle(delivery: Delivery, channel: Channel): void;
   /** The consumer has begun, with at most `size` messages in hand. */
   onConsuming(size: number): void;
+  /** Nothing more is taken for now. */
+  onHalted(): void;
   /** The broker has cancelled the consumer. */
   onCancelled(intake: Intake): void;
   onFailed(error: Error, intake: Intake): void;
@@ -36,7 +38,6 @@ export class Intake {
   private isIsolating = false;
   /** Suspects beyond what may be in hand. They go back once the consumer is cancelled, or they would come again at once. */
   private crowd: Delivery[] = [];
-  private isHalted = false;
   private isStopped = false;
   private quiet: NodeJS.Timeout | undefined;
   private readonly log = new Logger('RabbitMQ');
@@ -61,10 +62,15 @@ export class Intake {
    */
   async open(): Promise<void> {
     this.custody.intake = this;
+    if (!this.caution.isHalted && !(await this.takeOne())) this.caution.end();
+    await this.follow();
+  }
+
+  /** Takes the message at the head of the queue, whatever else is in hand. @returns false when the queue is empty */
+  async takeOne(): Promise<boolean> {
     const head = await this.channel.get(this.source.queue);
     if (head) this.take(head as unknown as ConsumeMessage);
-    else this.caution.end();
-    await this.follow();
+    return head !== false;
   }
 
   /** Takes nothing more, for good. */
@@ -73,11 +79,9 @@ export class Intake {
     await this.follow();
   }
 
-  /** Takes nothing more until it is told otherwise. */
-  halt(isHalted: boolean): void {
-    if (this.isHalted === isHalted) return;
-    this.isHalted = isHalted;
-    this.followSoon();
+  /** Takes nothing more until no reason is left. */
+  halt(reason: HaltReason, isHalted: boolean): void {
+    if (this.caution.halt(reason, isHalted)) this.followSoon();
   }
 
   /** The channel is gone. */
@@ -145,14 +149,21 @@ export class Intake {
     this.followSoon();
   }
 
-  private async follow(): Promise<void> {
-    const isPaused = this.isIsolating || this.isHalted || this.isStopped;
-    await this.consumer.resize(isPaused ? 0 : this.size);
+  /** Brings the consumer in line with what may be taken. */
+  async follow(): Promise<void> {
+    const isPaused = this.isIsolating || this.caution.isHalted || this.isStopped;
+    try {
+      await this.consumer.resize(isPaused ? 0 : this.size);
+    } catch (error) {
+      return this.host.onFailed(error as Error, this);
+    }
     for (const delivery of this.crowd.splice(0)) delivery.handBack();
-    if (this.consumer.size > 0 && !this.acks.isClosed) this.host.onConsuming(this.consumer.size);
+    if (this.acks.isClosed) return;
+    if (this.consumer.size > 0) this.host.onConsuming(this.consumer.size);
+    else if (this.caution.isHalted) this.host.onHalted();
   }
 
   private followSoon(): void {
-    this.follow().catch((error: Error) => this.host.onFailed(error, this));
+    void this.follow();
   }
 }

@@ -55,8 +55,8 @@ export class Overdue {
         `${overdue.length} messages have been in hand for ${limitMs} ms, near CONSUMER_TIMEOUT_MS: handed back`,
       );
     // Nothing can be settled while nothing can be published: taking them again would only take them round.
-    if (this.publisher.state === 'open') intake.halt(false);
-    else if (overdue.length > 0) intake.halt(true);
+    if (this.publisher.state === 'open') intake.halt('blocked', false);
+    else if (overdue.length > 0) intake.halt('blocked', true);
   }
 
   private abandonLost(limit: number): void {

@@ -20,8 +20,8 @@ import { callNestHandler } from './nest-handler.js';
 import { Overdue } from './overdue.js';
 import { ensureTopology } from './topology.js';
 
-/** `connecting`: not consuming now, on the way to it; the others are what they say. */
-export type TransportState = 'connecting' | 'consuming' | 'draining' | 'closed';
+/** `connecting`: not consuming now, on the way to it; `paused`: on purpose; the others are what they say. */
+export type TransportState = 'connecting' | 'consuming' | 'paused' | 'draining' | 'closed';
 
 /**
  * Nest's RabbitMQ transport with custody: takes deliveries, hands each to the `@MessagePattern('infer')`
@@ -120,6 +120,31 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
     void new DeliveryReader(channel);
   }
 
+  /** Takes nothing more for now, and resolves when nothing is in hand any longer. */
+  async pause(): Promise<void> {
+    this.caution.halt('outage', true);
+    await this.intake?.follow();
+    await this.custody.idle();
+  }
+
+  /**
+   * Takes one message in spite of a pause, and resolves when it is settled.
+   *
+   * @returns false when there is none, or no broker
+   */
+  async takeOne(): Promise<boolean> {
+    if (this.isStopping || !this.intake || this.intake.acks.isClosed) return false;
+    const isTaken = await this.intake.takeOne().catch(() => false);
+    if (isTaken) await this.custody.idle();
+    return isTaken;
+  }
+
+  /** Ends a pause. */
+  async resume(): Promise<void> {
+    this.caution.halt('outage', false);
+    await this.intake?.follow();
+  }
+
   /** Not ready from here on: the broker sends nothing more. */
   async stopConsuming(): Promise<void> {
     if (this.isStopping) return;
@@ -172,6 +197,12 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
     this.onListening = undefined;
   }
 
+  onHalted(): void {
+    if (this.state !== 'consuming' && this.state !== 'connecting') return;
+    this.state = 'paused';
+    this.log.log(`paused: nothing more is taken from '${this.queue}'`);
+  }
+
   /** An intake could not be opened, or its consumer not be changed. */
   onFailed(error: Error, { acks }: Intake): void {
     if (this.isStopping) return;
@@ -188,7 +219,7 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
   private onClosed(intake: Intake): void {
     intake.close();
     this.overdue.onChannelLost(intake.acks.unsettled);
-    if (this.intake === intake && this.state === 'consuming') this.state = 'connecting';
+    if (this.intake === intake && !this.isStopping) this.state = 'connecting';
   }
 
   /** The queue was deleted, or its node went away. The connection stays open, so it must be renewed. */

@@ -39,7 +39,13 @@ class RecordingConnection {
 describe('queuesOf', () => {
   it('has quorum queues by default: dead letters first, then the requests that lead to them', () => {
     expect(queues()).toEqual([
-      { name: 'inference.dead', options: { durable: true, arguments: { 'x-queue-type': 'quorum' } } },
+      {
+        name: 'inference.dead',
+        options: {
+          durable: true,
+          arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': 2_000_000_000 },
+        },
+      },
       {
         name: 'inference',
         options: {

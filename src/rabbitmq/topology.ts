@@ -7,6 +7,12 @@ type TopologySettings = Pick<
   'REQUEST_QUEUE' | 'RESULTS_QUEUE' | 'QUEUE_TYPE' | 'TOPOLOGY' | 'DELIVERY_LIMIT' | 'RETRY_DELAYS_MS'
 >;
 
+/**
+ * Each look at a dead letter is a delivery, and RabbitMQ 4 drops a message after 20 of them where its queue does not
+ * say otherwise. -1, which is no limit there, makes RabbitMQ 3 drop it after the first.
+ */
+const NO_DELIVERY_LIMIT = 2_000_000_000;
+
 export function deadLetterQueue({ REQUEST_QUEUE }: Pick<Settings, 'REQUEST_QUEUE'>): string {
   return `${REQUEST_QUEUE}.dead`;
 }
@@ -34,8 +40,9 @@ export function queuesOf(settings: TopologySettings): { name: string; options: O
     name: retryQueue(settings, delayMs),
     options: { durable: true, arguments: { ...leadingTo(REQUEST_QUEUE), 'x-message-ttl': delayMs } },
   }));
+  const letters = { ...type, ...(isQuorum ? { 'x-delivery-limit': NO_DELIVERY_LIMIT } : {}) };
   return [
-    { name: dead, options: { durable: true, arguments: type } },
+    { name: dead, options: { durable: true, arguments: letters } },
     ...(RESULTS_QUEUE ? [{ name: RESULTS_QUEUE, options: { durable: true, arguments: type } }] : []),
     { name: REQUEST_QUEUE, options: { durable: true, arguments: requests } },
     ...retries,
@@ -50,7 +57,6 @@ export function queuesOf(settings: TopologySettings): { name: string; options: O
 export async function ensureTopology(connection: ChannelModel, settings: TopologySettings): Promise<void> {
   if (settings.TOPOLOGY === 'none') return;
   for (const { name, options } of queuesOf(settings)) {
-    // A refusal closes the channel; on one of its own it harms nothing else.
     await onOwnChannel(connection, async (channel) => {
       if (settings.TOPOLOGY === 'check') await channel.checkQueue(name);
       else await channel.assertQueue(name, options);
@@ -60,7 +66,8 @@ export async function ensureTopology(connection: ChannelModel, settings: Topolog
   }
 }
 
-async function onOwnChannel(
+/** A refusal closes the channel; on one of its own it harms nothing else. */
+export async function onOwnChannel(
   connection: ChannelModel,
   use: (channel: Channel) => Promise<void>,
 ): Promise<void> {

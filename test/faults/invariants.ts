@@ -1,0 +1,97 @@
+import { LAB_PASSWORD } from './broker/broker-host.js';
+import { FaultLab } from './fault-lab.js';
+import { FaultPlan } from './fault-plan.js';
+import { LedgerCounts } from './load/ledger.js';
+
+const MAX_RSS_MB = 512;
+/** The digits model is right about 98 % of its test set. */
+const MIN_ACCURACY = 0.97;
+
+/** What is known when a run is over. */
+export interface Outcome {
+  readonly counts: LedgerCounts;
+  readonly requestsLeft: number;
+  readonly exitCodes: readonly (number | null)[];
+  readonly brokerLogs: readonly string[];
+  /** From the end of the fault to the next result. */
+  readonly recoveryMs: number | undefined;
+  /** When the fault began; `performance.now()`. */
+  readonly faultAt: number;
+}
+
+/** Most answers that may come twice. */
+export function duplicateBound({ breaks = 1 }: FaultPlan, lab: FaultLab): number {
+  return breaks * lab.maxInHand;
+}
+
+/** The promises that a run has broken, each in a sentence; none is as it should be. */
+export function brokenInvariants(plan: FaultPlan, lab: FaultLab, outcome: Outcome): string[] {
+  return [...ledgerPromises(plan, lab, outcome), ...processPromises(plan, lab, outcome), ...lab.broken];
+}
+
+function ledgerPromises(
+  plan: FaultPlan,
+  lab: FaultLab,
+  { counts, requestsLeft, recoveryMs }: Outcome,
+): string[] {
+  const bound = duplicateBound(plan, lab);
+  const { ledger, accuracy } = lab.load;
+  return sentencesOf([
+    [
+      counts.lost > 0,
+      `I1: ${counts.lost} acknowledged requests are lost (${ledger.lostIds.slice(0, 5).join(', ')} …)`,
+    ],
+    [requestsLeft > 0, `I1: ${requestsLeft} requests were left in the queue`],
+    [counts.duplicated > bound, `I2: ${counts.duplicated} answers came twice, at most ${bound} may`],
+    [counts.differing > 0, `I2: ${counts.differing} second answers differ from the first`],
+    [counts.wrong > 0, `I2: ${counts.wrong} results are about another image`],
+    [counts.unexpected > 0, `I2: ${counts.unexpected} answers are to requests that were never made`],
+    [
+      accuracy < MIN_ACCURACY,
+      `I2: the worker is right about ${(accuracy * 100).toFixed(1)} % of the images only`,
+    ],
+    [counts.innocents > 0, `I3: ${counts.innocents} requests are dead that nothing is wrong with`],
+    [recoveryMs === undefined, 'I5: no result came after the fault'],
+  ]);
+}
+
+function processPromises(plan: FaultPlan, lab: FaultLab, outcome: Outcome): string[] {
+  const workers = lab.supervisors.flatMap((supervisor) => supervisor.workers);
+  const said = workers.map(({ logs }) => logs.map((line) => JSON.stringify(line)).join('\n'));
+  const errors = workers.map((worker) => worker.errors).join('');
+  const channelErrors = [...said.map(workerChannelError), ...outcome.brokerLogs.map(brokerChannelError)];
+  const channelError = channelErrors.find((line) => line !== undefined);
+  const starts = workers.length - lab.supervisors.length;
+  const peakRssMb = Math.max(...lab.watches.map((watch) => watch.peakRssMb ?? 0));
+  const [livenessFailure] = lab.watches.flatMap(({ livenessFailures }) => livenessFailures);
+  const wasNotReady = lab.watches.some(({ notReadyAt }) => notReadyAt.some((at) => at >= outcome.faultAt));
+  return sentencesOf([
+    [channelError !== undefined, `I4: a channel error: ${channelError}`],
+    [!plan.endsWorker && starts > 0, `I6: the worker ended ${starts} times`],
+    [errors !== '', `I6: the worker wrote to stderr: ${errors.slice(0, 500)}`],
+    [
+      outcome.exitCodes.some((code) => code !== 0),
+      `I6: the worker ended with ${outcome.exitCodes.join()} instead of 0`,
+    ],
+    [peakRssMb > MAX_RSS_MB, `I6: the worker took ${peakRssMb.toFixed(0)} MB, at most ${MAX_RSS_MB} may be`],
+    [
+      !plan.stallsWorker && livenessFailure !== undefined,
+      `I8: the liveness probe failed: ${livenessFailure}`,
+    ],
+    [plan.readiness === 'drops' && !wasNotReady, 'I8: the worker was ready all the time'],
+    [plan.readiness === 'stays' && wasNotReady, 'I8: the worker was not ready'],
+    [[...said, errors].some((text) => text.includes(LAB_PASSWORD)), 'I9: the password is in the log'],
+  ]);
+}
+
+function workerChannelError(said: string): string | undefined {
+  return /.*(?:\b406\b|PRECONDITION|channel error).*/i.exec(said)?.[0];
+}
+
+function brokerChannelError(log: string): string | undefined {
+  return /.*(?:precondition_failed|channel exception|channel error).*/i.exec(log)?.[0];
+}
+
+function sentencesOf(promises: readonly (readonly [isBroken: boolean, sentence: string])[]): string[] {
+  return promises.filter(([isBroken]) => isBroken).map(([, sentence]) => sentence);
+}

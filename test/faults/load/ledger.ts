@@ -1,0 +1,163 @@
+import { createHash } from 'node:crypto';
+import { Signal } from './signal.js';
+
+/** What became of the requests of a run, in Jepsen's words. */
+export interface LedgerCounts {
+  /** Published. */
+  readonly attempt: number;
+  /** Published, and confirmed by the broker. */
+  readonly acknowledged: number;
+  /** Published, and refused or returned by the broker. */
+  readonly refused: number;
+  /** With a result. */
+  readonly ok: number;
+  /** With an error answer. */
+  readonly error: number;
+  /** Among the dead letters. */
+  readonly dead: number;
+  /** Acknowledged, and neither a result nor a dead letter. */
+  readonly lost: number;
+  /** Answers beyond the first to a request. */
+  readonly duplicated: number;
+  /** Such answers that differ from the first, in bytes or in message id. */
+  readonly differing: number;
+  /** Not acknowledged, and yet with an outcome. */
+  readonly recovered: number;
+  /** Answers and dead letters of requests that were never published. */
+  readonly unexpected: number;
+  /** Dead letters of requests that nothing is wrong with. */
+  readonly innocents: number;
+  /** Results of another image than the one asked about. */
+  readonly wrong: number;
+}
+
+interface Entry {
+  /** The image that was sent. */
+  readonly image: number;
+  /** True where a dead letter is what the request is to end as. */
+  readonly isGuilty: boolean;
+  isAcknowledged: boolean;
+  isOk: boolean;
+  isError: boolean;
+  isDead: boolean;
+  /** Of the first answer. */
+  fingerprint?: string;
+  copies: number;
+}
+
+/** An answer as it came. */
+export interface SeenAnswer {
+  readonly id: string;
+  readonly messageId: string;
+  readonly content: Buffer;
+  readonly isError: boolean;
+  /** False: it is about another image. */
+  readonly isRight: boolean;
+}
+
+/** Who asked what, and what became of it. */
+export class Ledger {
+  readonly changes = new Signal();
+  /** When the last result came; `performance.now()`. */
+  lastOkAt = -Infinity;
+  private readonly entries = new Map<string, Entry>();
+  private readonly totals = { ok: 0, refused: 0, differing: 0, unexpected: 0, wrong: 0 };
+
+  /** A request is about to be published. */
+  attempted(id: string, image: number, isGuilty = false): void {
+    const state = { isAcknowledged: false, isOk: false, isError: false, isDead: false, copies: 0 };
+    this.entries.set(id, { image, isGuilty, ...state });
+  }
+
+  acknowledged(id: string): void {
+    const entry = this.entries.get(id);
+    if (entry) entry.isAcknowledged = true;
+    this.changes.poke();
+  }
+
+  /** The broker does not take it, or has no queue for it. */
+  refused(): void {
+    this.totals.refused++;
+    this.changes.poke();
+  }
+
+  answered({ id, messageId, content, isError, isRight }: SeenAnswer): void {
+    const entry = this.entries.get(id);
+    if (!entry) this.totals.unexpected++;
+    else {
+      const fingerprint = createHash('sha1').update(messageId).update('\n').update(content).digest('base64');
+      if (!isRight) this.totals.wrong++;
+      if (entry.fingerprint === undefined) entry.fingerprint = fingerprint;
+      else {
+        entry.copies++;
+        if (entry.fingerprint !== fingerprint) this.totals.differing++;
+      }
+      if (isError) entry.isError = true;
+      else {
+        if (!entry.isOk) this.totals.ok++;
+        entry.isOk = true;
+        this.lastOkAt = performance.now();
+      }
+    }
+    this.changes.poke();
+  }
+
+  deadLettered(id: string): void {
+    const entry = this.entries.get(id);
+    if (entry) entry.isDead = true;
+    else this.totals.unexpected++;
+    this.changes.poke();
+  }
+
+  /** The image that a request was about. */
+  imageOf(id: string): number | undefined {
+    return this.entries.get(id)?.image;
+  }
+
+  /** True when the request has an outcome. */
+  isSettled(id: string): boolean {
+    const { isOk, isError, isDead } = this.entries.get(id) ?? {};
+    return Boolean(isOk || isError || isDead);
+  }
+
+  /** Requests with a result so far. */
+  get ok(): number {
+    return this.totals.ok;
+  }
+
+  /** True when each acknowledged request has an outcome. Dead letters may not have been read yet. */
+  get isComplete(): boolean {
+    for (const { isAcknowledged, isOk, isError, isDead } of this.entries.values())
+      if (isAcknowledged && !isOk && !isError && !isDead) return false;
+    return true;
+  }
+
+  /** The requests that are lost so far. */
+  get lostIds(): string[] {
+    return [...this.entries].filter(([, entry]) => isLost(entry)).map(([id]) => id);
+  }
+
+  counts(): LedgerCounts {
+    const entries = [...this.entries.values()];
+    const count = (isCounted: (entry: Entry) => boolean) => entries.filter(isCounted).length;
+    return {
+      attempt: entries.length,
+      acknowledged: count((entry) => entry.isAcknowledged),
+      refused: this.totals.refused,
+      ok: this.totals.ok,
+      error: count((entry) => entry.isError),
+      dead: count((entry) => entry.isDead),
+      lost: count(isLost),
+      duplicated: entries.reduce((sum, { copies }) => sum + copies, 0),
+      differing: this.totals.differing,
+      recovered: count(({ isAcknowledged, isOk, isDead }) => !isAcknowledged && (isOk || isDead)),
+      unexpected: this.totals.unexpected,
+      innocents: count(({ isDead, isGuilty }) => isDead && !isGuilty),
+      wrong: this.totals.wrong,
+    };
+  }
+}
+
+function isLost({ isAcknowledged, isOk, isDead }: Entry): boolean {
+  return isAcknowledged && !isOk && !isDead;
+}

@@ -1,0 +1,156 @@
+import type { ConsumeMessage } from 'amqplib';
+import { type TestSet } from '../../../src/cli/test-set.js';
+import { Ledger } from './ledger.js';
+import { LoadPublisher, LoadRequest, Pace } from './load-publisher.js';
+import { QueueReader } from './queue-reader.js';
+import { seededRandom } from './random.js';
+
+export interface LoadOptions extends Pace {
+  /** The nodes of the broker. */
+  readonly urls: readonly string[];
+  /** The worker's request queue. */
+  readonly queue: string;
+  readonly testSet: TestSet;
+  /** Decides which images are sent. */
+  readonly seed: number;
+}
+
+interface Answer {
+  readonly parameters?: { readonly label?: readonly string[] };
+}
+
+const LESSON = 'lesson.';
+
+/** Asks a worker about random images, through faults, and keeps the ledger. Its connections are its own. */
+export class LoadClient {
+  readonly ledger = new Ledger();
+  readonly resultQueue: string;
+  private readonly publisher: LoadPublisher;
+  private readonly results: QueueReader;
+  private readonly random: (end: number) => number;
+  /** What the worker says about each image. */
+  private readonly labels: string[] = [];
+  private published = 0;
+  private publishing: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: LoadOptions) {
+    const { urls, queue, seed } = options;
+    this.random = seededRandom(seed);
+    this.resultQueue = `${queue}.results`;
+    this.publisher = new LoadPublisher(urls, queue, this.resultQueue, options, this.ledger);
+    this.results = new QueueReader(urls, this.resultQueue, (message) => this.receive(message), {
+      isDeclared: true,
+    });
+  }
+
+  /** Connects, and has the worker, which consumes by now, say once what each image is. */
+  async open(): Promise<void> {
+    await this.results.open();
+    await this.publisher.open();
+    const { images } = this.options.testSet;
+    const lessons = images.map((_, image) => this.request(`${LESSON}${image}`, image));
+    const teacher = new LoadPublisher(
+      this.options.urls,
+      this.options.queue,
+      this.resultQueue,
+      { ratePerS: 5000, maxInFlight: images.length },
+      new Ledger(),
+    );
+    await teacher.open();
+    await teacher.publish(lessons);
+    await this.ledger.changes.until(() => Object.keys(this.labels).length === images.length);
+    await teacher.close();
+  }
+
+  /** The share of images that the worker is right about. */
+  get accuracy(): number {
+    const { labels } = this.options.testSet;
+    return this.labels.filter((label, image) => label === String(labels[image])).length / labels.length;
+  }
+
+  /** Starts to publish requests about random images, until `settled` ends it. */
+  start(): void {
+    this.publishing = this.publisher.publish(this.randomRequests());
+  }
+
+  /** Publishes one more request, among the others. */
+  async send(request: LoadRequest): Promise<void> {
+    await this.publisher.publish([request]);
+  }
+
+  /** Publishes nothing until `resume`; resolves when each request so far has its outcome. */
+  async pause(): Promise<void> {
+    this.publisher.pause();
+    await this.publisher.idle();
+  }
+
+  resume(): void {
+    this.publisher.resume();
+  }
+
+  /** Resolves when that many requests have a result. */
+  answered(count: number): Promise<void> {
+    return this.ledger.changes.until(() => this.ledger.ok >= count);
+  }
+
+  /** The same, unless nothing moves for that long. */
+  async answeredInTime(count: number, patienceMs: number): Promise<void> {
+    await this.ledger.changes.untilQuiet(() => this.ledger.ok >= count, patienceMs);
+  }
+
+  /** Publishes nothing more; resolves when each request has its outcome, or when nothing moves for that long. */
+  async settled(patienceMs: number): Promise<void> {
+    this.publisher.end();
+    let isPublished = false;
+    void this.publishing.then(() => {
+      isPublished = true;
+      this.ledger.changes.poke();
+    });
+    await this.ledger.changes.untilQuiet(() => isPublished && this.ledger.isComplete, patienceMs);
+  }
+
+  /** Reads what is left of a queue to its end: answers, dead letters and requests that nobody took. */
+  async drain(deadLetterQueue: string): Promise<{ readonly requestsLeft: number }> {
+    const { urls, queue } = this.options;
+    let requestsLeft = 0;
+    const requests = new QueueReader(urls, queue, () => void requestsLeft++);
+    const dead = new QueueReader(urls, deadLetterQueue, ({ properties }) =>
+      this.ledger.deadLettered(String(properties.messageId)),
+    );
+    for (const reader of [requests, dead]) {
+      await reader.open();
+      await reader.untilEnd();
+      await reader.close();
+    }
+    await this.results.untilEnd();
+    return { requestsLeft };
+  }
+
+  async close(): Promise<void> {
+    await this.publisher.close();
+    await this.results.close();
+  }
+
+  private *randomRequests(): Iterable<LoadRequest> {
+    for (;;) yield this.request(`m${this.published++}`, this.random(this.options.testSet.images.length));
+  }
+
+  private request(id: string, image: number): LoadRequest {
+    return { id, image, body: Buffer.from(JSON.stringify({ data: this.options.testSet.images[image] })) };
+  }
+
+  private receive({ content, properties }: ConsumeMessage): void {
+    const id = String(properties.correlationId);
+    const { parameters } = JSON.parse(content.toString()) as Answer;
+    const label = parameters?.label?.[0];
+    if (id.startsWith(LESSON)) {
+      if (label !== undefined) this.labels[Number(id.slice(LESSON.length))] = label;
+      this.ledger.changes.poke();
+      return;
+    }
+    const image = this.ledger.imageOf(id);
+    const isError = properties.type === 'inference.error';
+    const isRight = isError || image === undefined || label === this.labels[image];
+    this.ledger.answered({ id, messageId: String(properties.messageId), content, isError, isRight });
+  }
+}
