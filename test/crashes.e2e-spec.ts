@@ -5,7 +5,7 @@ import { type BrokerClient, type Inbox } from './support/broker-client.js';
 import { canControlBroker, closeConnectionsOf } from './support/broker-control.js';
 import { eventually } from './support/eventually.js';
 import { POISONABLE, poisoned } from './support/poison.js';
-import { inHand, untilInHand } from './support/probes.js';
+import { inHand, isReady, untilInHand } from './support/probes.js';
 import { nth, Stage } from './support/stage.js';
 import { Supervisor } from './support/supervisor.js';
 
@@ -91,7 +91,10 @@ describe('a message that kills the worker', () => {
     await expectOnlyPoisonDead(INNOCENTS, ['poison 100']);
     expect(supervisors.reduce((sum, { deaths }) => sum + deaths, 0)).toBeLessThanOrEqual(4);
     for (const supervisor of supervisors) {
-      await supervisor.consuming();
+      await eventually(
+        () => isReady(supervisor.current), // and not just dead, of the last crash
+        (ready) => ready,
+      );
       expect(await supervisor.stop()).toBe(0);
     }
   });

@@ -46,6 +46,23 @@ describe('Consumer', () => {
     expect(consumer.size).toBe(6);
   });
 
+  it.each([0, 1, 2, 3, 4, 5, 6, 7, 8])(
+    'loses no wish that comes %i microtasks after the broker has answered the one before',
+    async (depth) => {
+      const { channel, consumer } = consumerOf();
+      const consume = channel.consume.bind(channel);
+      channel.consume = async (queue, onMessage) => {
+        await consume(queue, onMessage);
+        const wish = (left: number): void =>
+          left > 0 ? queueMicrotask(() => wish(left - 1)) : void consumer.resize(0);
+        wish(depth);
+      };
+      await consumer.resize(32);
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      expect([consumer.size, channel.asked.at(-1)]).toEqual([0, 'cancel']);
+    },
+  );
+
   it('sends no ack while it is being cancelled, and all of them afterwards', async () => {
     const { channel, acks, consumer } = consumerOf();
     await consumer.resize(32);

@@ -23,12 +23,7 @@ export class Consumer {
   /** Lets it hold that many messages, or none. Of several wishes the last counts. */
   resize(size: number): Promise<void> {
     this.wanted = size;
-    return (this.changing ??= this.change().finally(() => (this.changing = undefined)));
-  }
-
-  /** False while it has held nothing yet. */
-  get hasBegun(): boolean {
-    return this.begun > 0;
+    return (this.changing ??= this.change());
   }
 
   private get tag(): string {
@@ -37,9 +32,15 @@ export class Consumer {
   }
 
   private async change(): Promise<void> {
-    while (this.size !== this.wanted && !this.acks.isClosed) {
-      if (this.size > 0) await this.cancel();
-      else await this.begin(this.wanted);
+    await Promise.resolve(); // or it could be over before it is known to go on
+    try {
+      while (this.size !== this.wanted && !this.acks.isClosed) {
+        if (this.size > 0) await this.cancel();
+        else await this.begin(this.wanted);
+      }
+    } finally {
+      // In the same turn as the last look at what is wanted: a wish must not be taken for one that is being seen to.
+      this.changing = undefined;
     }
   }
 

@@ -3,7 +3,7 @@ import { turnNow } from '../turn-clock.js';
 import { AckCoalescer } from './ack.coalescer.js';
 import { Delivery, DeliveryCustody } from './delivery.js';
 import { Survivors } from './survivors.js';
-import { SuspicionRule, UNSUSPECTED } from './suspicion.js';
+import { CRASHES_HEADER, SuspicionRule, UNSUSPECTED } from './suspicion.js';
 
 /** All that the worker has in hand, of whatever channel, and what it knows of messages that come again. */
 export class Custody implements DeliveryCustody {
@@ -32,7 +32,9 @@ export class Custody implements DeliveryCustody {
   }
 
   take(message: ConsumeMessage, acks: AckCoalescer): Delivery {
-    const suspicion = message.fields.redelivered ? this.suspicions.of(message) : UNSUSPECTED;
+    const { fields, properties } = message;
+    const hasComeBefore = fields.redelivered || properties.headers?.[CRASHES_HEADER] !== undefined;
+    const suspicion = hasComeBefore ? this.suspicions.of(message) : UNSUSPECTED;
     if (suspicion !== UNSUSPECTED) this.suspects++;
     if (this.inHand++ === 0) this.lastProgressAt = turnNow();
     return new Delivery(message, acks, this, suspicion);

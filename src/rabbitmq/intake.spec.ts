@@ -38,18 +38,12 @@ describe('Intake', () => {
   const turn = () => jest.advanceTimersByTimeAsync(0);
   const consumers = ({ asked }: FakeChannel) => asked.filter((what) => /^(prefetch|cancel)/.test(what));
 
+  const tags = () => delivered.map(({ message }) => message.fields.deliveryTag);
+
   /** Settles everything in hand. */
   async function settleAll(): Promise<void> {
     for (const delivery of delivered.splice(0)) delivery.ack();
     await turn();
-  }
-
-  /** One message after the other, each settled before the next. */
-  async function oneByOne(channel: FakeChannel, count: number, from: number): Promise<void> {
-    for (let tag = from; tag < from + count; tag++) {
-      channel.send(innocent(tag));
-      await settleAll();
-    }
   }
 
   it('takes all that it may when the queue is empty, or an innocent at its head', async () => {
@@ -63,13 +57,12 @@ describe('Intake', () => {
 
   it('settles a suspect at the head of the queue before it takes anything else', async () => {
     const channel = new FakeChannel();
-    channel.waiting.push(suspect(1));
+    channel.waiting.push(suspect(1), suspect(2), suspect(3));
     await manager.connect(channel);
+    await turn();
     expect(channel.asked).toEqual(['get jobs']);
-    expect(transport.state).toBe('connecting');
     await settleAll();
-    expect(consumers(channel)).toEqual([`prefetch ${COHORT}`]);
-    expect(transport.state).toBe('consuming');
+    expect(tags()).toEqual([2, 3]);
   });
 
   it.each([
@@ -82,11 +75,36 @@ describe('Intake', () => {
     channel.send(suspect(2, crashes));
     await turn();
     expect(consumers(channel)).toEqual([`prefetch ${PREFETCH}`, 'cancel']);
+    for (let tag = 3; tag < 3 + 2 * COHORT; tag++) channel.waiting.push(suspect(tag, crashes));
     delivered.shift()?.ack();
     await turn();
-    expect(consumers(channel)).toHaveLength(2);
+    expect(tags()).toEqual([2]);
     await settleAll();
-    expect(consumers(channel).slice(2)).toEqual([`prefetch ${size}`]);
+    expect(delivered).toHaveLength(size);
+    delivered.shift()?.ack();
+    await turn();
+    expect(delivered).toHaveLength(size === 1 ? 1 : size - 1); // the next come together
+    expect(consumers(channel)).toHaveLength(2);
+  });
+
+  it('sends away what is more suspect than those in hand, and takes it alone when it comes again', async () => {
+    const channel = await manager.connect();
+    channel.send(suspect(1));
+    await turn();
+    const worse = (tag: number) =>
+      consumeMessage(
+        {},
+        { messageId: 'worse', headers: { 'x-delivery-count': 2, 'x-acquired-count': 2 } },
+        tag,
+        true,
+      );
+    channel.waiting.push(suspect(2), worse(3), suspect(4));
+    await settleAll();
+    expect(tags()).toEqual([2]);
+    expect(channel.settling.settlements).toContain('nack 3');
+    channel.waiting.unshift(worse(5));
+    await settleAll();
+    expect(tags()).toEqual([5]);
   });
 
   it('is ready all the while', async () => {
@@ -96,41 +114,28 @@ describe('Intake', () => {
     expect(transport.state).toBe('consuming');
   });
 
-  it('goes on with a consumer that is small enough', async () => {
-    const channel = await manager.connect();
-    channel.send(suspect(1));
-    await turn();
-    await settleAll();
-    const before = consumers(channel).length;
-    channel.send(suspect(2));
-    channel.send(suspect(3));
-    await settleAll();
-    expect(consumers(channel)).toHaveLength(before);
-  });
-
   it('takes all again after ten messages that are no suspects', async () => {
     const channel = await manager.connect();
     channel.send(suspect(1, 2));
     await turn();
+    for (let tag = 2; tag < 20; tag++) channel.waiting.push(innocent(tag));
+    for (let settled = 0; settled < 10; settled++) {
+      await settleAll();
+      expect(delivered).toHaveLength(1);
+    }
+    expect(consumers(channel).at(-1)).toBe('cancel');
     await settleAll();
-    await oneByOne(channel, 9, 2);
-    expect(consumers(channel).at(-1)).toBe('prefetch 1');
-    await oneByOne(channel, 1, 11);
     expect(consumers(channel).slice(-2)).toEqual(['cancel', `prefetch ${PREFETCH}`]);
   });
 
-  it('takes all again when nothing has come for a second', async () => {
+  it('takes all again when the queue is empty', async () => {
     const channel = await manager.connect();
     channel.send(suspect(1, 2));
     await turn();
+    channel.waiting.push(innocent(2));
     await settleAll();
-    channel.send(innocent(2));
-    await jest.advanceTimersByTimeAsync(5_000);
-    expect(consumers(channel).at(-1)).toBe('prefetch 1');
+    expect(consumers(channel).at(-1)).toBe('cancel');
     await settleAll();
-    await jest.advanceTimersByTimeAsync(999);
-    expect(consumers(channel).at(-1)).toBe('prefetch 1');
-    await jest.advanceTimersByTimeAsync(1);
     expect(consumers(channel).at(-1)).toBe(`prefetch ${PREFETCH}`);
   });
 
@@ -167,33 +172,43 @@ describe('Intake', () => {
       await turn();
       expect(channel.asked.at(-1)).toBe('cancel');
       expect(channel.settling.settlements).toEqual(['nack 2', 'nack 3']);
-      expect(delivered.map(({ message }) => message.fields.deliveryTag)).toEqual([1]);
+      expect(tags()).toEqual([1]);
       await settleAll();
-      expect(consumers(channel).at(-1)).toBe('prefetch 1');
       expect(transport.inHand).toBe(0);
     });
 
-    it('keeps them where to go back counts as much as a crash', async () => {
+    it('puts copies of the others to the end, with what is held against them, where going back counts', async () => {
+      const channel = await manager.connect();
+      crowd({ own: 1 }).forEach(channel.send);
+      await turn();
+      const { letters } = transport.publisher;
+      expect(letters.map(({ queue, options }) => [queue, options.messageId, options.headers])).toEqual([
+        ['jobs', 'm2', { own: 1, 'x-crashes': 2 }],
+        ['jobs', 'm3', { own: 1, 'x-crashes': 2 }],
+      ]);
+      await turn();
+      expect(channel.settling.settlements).toEqual([]);
+      letters.forEach(({ confirm }) => confirm());
+      await turn();
+      expect(channel.settling.settlements).toEqual(['ack 2', 'ack 3']);
+      expect(tags()).toEqual([1]);
+    });
+
+    it('takes nevertheless what cannot be copied', async () => {
       const channel = await manager.connect();
       crowd({}).forEach(channel.send);
       await turn();
+      transport.publisher.letters.forEach(({ refuse }) => refuse(new RangeError('too large')));
+      await turn();
       expect(channel.settling.settlements).toEqual([]);
-      expect(delivered).toHaveLength(3);
+      expect(tags()).toEqual([1, 2, 3]);
     });
-  });
 
-  it('takes no more than before while a suspect is in hand, whatever else is settled', async () => {
-    const channel = await manager.connect();
-    channel.send(suspect(1));
-    await turn();
-    await settleAll();
-    channel.send(suspect(2));
-    const held = delivered.pop();
-    await oneByOne(channel, 20, 3);
-    expect(consumers(channel).at(-1)).toBe(`prefetch ${COHORT}`);
-    held?.ack();
-    await oneByOne(channel, 10, 23);
-    expect(consumers(channel).at(-1)).toBe(`prefetch ${PREFETCH}`);
+    it('suspects such a copy as much as what it is a copy of', async () => {
+      const channel = await manager.connect();
+      channel.send(consumeMessage({}, { headers: { 'x-crashes': 4 } }, 1));
+      expect(delivered[0]?.suspicion).toMatchObject({ crashes: 4, company: 1, isConclusive: true });
+    });
   });
 
   it('suspects nothing that it has handed back itself', async () => {

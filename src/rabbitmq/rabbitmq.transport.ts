@@ -18,6 +18,7 @@ import { DeliveryReader } from './delivery.reader.js';
 import { Intake, IntakeHost } from './intake.js';
 import { callNestHandler } from './nest-handler.js';
 import { Overdue } from './overdue.js';
+import { putAside } from './put-aside.js';
 import { ensureTopology } from './topology.js';
 
 /** `connecting`: not consuming now, on the way to it; `paused`: on purpose; the others are what they say. */
@@ -56,11 +57,11 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
   constructor(
     private readonly settings: Settings,
     private readonly capacity: Capacity,
-    publisher: ConfirmedPublisher,
+    private readonly confirmed: ConfirmedPublisher,
   ) {
     super({ urls: settings.RABBITMQ_URL, queue: settings.REQUEST_QUEUE, noAck: false });
     this.custody = new Custody(settings.DELIVERY_LIMIT, () => capacity.prefetch);
-    this.overdue = new Overdue(settings.CONSUMER_TIMEOUT_MS, publisher, (delivery) =>
+    this.overdue = new Overdue(settings.CONSUMER_TIMEOUT_MS, confirmed, (delivery) =>
       this.onAbandoned(delivery),
     );
   }
@@ -187,7 +188,15 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
       );
   }
 
-  /** An intake's consumer has begun, with at most `size` messages in hand. */
+  /** What cannot be copied is taken nevertheless: then it waits here until it may begin. */
+  putAside(delivery: Delivery, channel: Channel): void {
+    void putAside(delivery, this.queue, this.confirmed).then((isAway) => {
+      if (isAway) delivery.drop();
+      else this.handle(delivery, channel);
+    });
+  }
+
+  /** Messages are taken, at most `size` of them in hand. */
   onConsuming(size: number): void {
     if (this.isStopping || this.state === 'consuming') return;
     this.state = 'consuming';

@@ -8,7 +8,7 @@ const PREFETCH = 100;
 const COHORT = 10;
 
 /** A message that comes again. */
-const returned = (headers: object) => consumeMessage({}, { headers });
+const returned = (headers: object) => consumeMessage({}, { headers }, 1, true);
 
 function suspicionOf(returns: number, { limit = 5, survived = 0 } = {}) {
   const survivors = new Survivors();
@@ -55,6 +55,16 @@ describe('SuspicionRule', () => {
           expect(suspicionOf(crashes - 1, { limit }).company).toBe(1);
       }),
     );
+  });
+
+  it('holds against the copy that was put aside what was held against the message, and its own returns as well', () => {
+    const rule = new SuspicionRule(5, () => PREFETCH, new Survivors(), new Survivors());
+    const copy = consumeMessage({}, { headers: { 'x-crashes': 1 } });
+    expect(rule.of(copy)).toEqual({ crashes: 1, company: COHORT, isConclusive: false });
+    const returnedCopy = returned({ 'x-crashes': 1, 'x-delivery-count': 2 });
+    expect(rule.of(returnedCopy)).toEqual({ crashes: 3, company: 1, isConclusive: false });
+    const handedBack = returned({ 'x-crashes': 2, 'x-acquired-count': 1 });
+    expect(rule.of(handedBack)).toEqual({ crashes: 2, company: 1, isConclusive: false });
   });
 
   it('has a message of a classic queue, which does not count, alone, and never gives it up', () => {

@@ -2,52 +2,43 @@ import { readFileSync } from 'node:fs';
 import { PROJECT_FOLDER } from '../../src/cli/test-set.js';
 import { FaultReport } from './run-fault.js';
 
-/** What is known of all runs of a fault on one version of the broker. */
-interface Row {
-  readonly fault: number;
-  readonly name: string;
-  readonly broker: string;
-  readonly runs: readonly FaultReport[];
-}
-
-/** The runs in `npm run faults`' results as a Markdown table, one row for each fault and version of the broker. */
+/** The runs of `npm run faults` as a Markdown table, one row a fault. */
 export function faultTable(reports: readonly FaultReport[]): string {
+  const brokers = [...new Set(reports.map(({ broker }) => broker))].toSorted((a, b) => a.localeCompare(b));
   const head = [
-    ['fault', 'RabbitMQ', 'runs', 'requests', 'with a result', 'dead, rightly', 'lost', 'innocents dead'],
-    ['answered twice (bound)', 'recovery: median, longest'],
-  ].flat();
-  const rows = rowsOf(reports).map(({ fault, name, broker, runs }) => [
-    `${fault}: ${name}`,
-    broker,
-    runs.length,
-    sum(runs, ({ counts }) => counts.attempt),
-    sum(runs, ({ counts }) => counts.ok),
-    sum(runs, ({ counts }) => counts.dead - counts.innocents),
-    sum(runs, ({ counts }) => counts.lost),
-    sum(runs, ({ counts }) => counts.innocents),
-    `${sum(runs, ({ counts }) => counts.duplicated)} (${sum(runs, (run) => run.duplicateBound)})`,
-    recovery(runs),
-  ]);
+    'when',
+    'runs',
+    'requests',
+    'lost',
+    'innocents dead',
+    'answered twice (bound)',
+    ...brokers.map((broker) => `back within, ${broker}`),
+  ];
+  const rows = groupedBy(reports, ({ fault, name }) => `${fault} ${name}`)
+    .toSorted(([a], [b]) => (a as FaultReport).fault - (b as FaultReport).fault)
+    .map((runs) => [
+      `${runs[0]?.fault}: ${runs[0]?.name}`,
+      runs.length,
+      sum(runs, ({ counts }) => counts.attempt).toLocaleString('en'),
+      sum(runs, ({ counts }) => counts.lost),
+      sum(runs, ({ counts }) => counts.innocents),
+      `${sum(runs, ({ counts }) => counts.duplicated)} (${sum(runs, (run) => run.duplicateBound)})`,
+      ...brokers.map((broker) => slowest(runs.filter((run) => run.broker === broker))),
+    ]);
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-function rowsOf(reports: readonly FaultReport[]): Row[] {
-  const byFault = new Map<string, FaultReport[]>();
-  for (const report of reports) {
-    const key = `${report.fault} ${report.broker} ${report.name}`;
-    byFault.set(key, [...(byFault.get(key) ?? []), report]);
-  }
-  return [...byFault.values()]
-    .map((runs) => ({ ...(runs[0] as FaultReport), runs }))
-    .toSorted(
-      (a, b) => a.fault - b.fault || a.name.localeCompare(b.name) || a.broker.localeCompare(b.broker),
-    );
+/** From the end of the fault to the next result, in the slowest run. */
+function slowest(runs: readonly FaultReport[]): string {
+  if (runs.length === 0) return '–';
+  const longestMs = Math.max(...runs.map(({ recoveryMs = Infinity }) => recoveryMs));
+  return `${(longestMs / 1000).toFixed(2)} s`;
 }
 
-function recovery(runs: readonly FaultReport[]): string {
-  const times = runs.map(({ recoveryMs = Infinity }) => recoveryMs).toSorted((a, b) => a - b);
-  const seconds = (ms: number | undefined = NaN) => `${(ms / 1000).toFixed(2)} s`;
-  return `${seconds(times[times.length >> 1])}, ${seconds(times.at(-1))}`;
+function groupedBy(reports: readonly FaultReport[], key: (report: FaultReport) => string): FaultReport[][] {
+  const groups = new Map<string, FaultReport[]>();
+  for (const report of reports) groups.set(key(report), [...(groups.get(key(report)) ?? []), report]);
+  return [...groups.values()];
 }
 
 function sum(runs: readonly FaultReport[], figure: (run: FaultReport) => number): number {
