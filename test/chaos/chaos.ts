@@ -46,7 +46,7 @@ process.exit(); // what was given up may still wait for something
 
 async function chaos(): Promise<number> {
   const { minutes, workers, rate: ratePerS, seed = Math.floor(Math.random() * 2 ** 31) } = options;
-  const nodes = options.broker === 'cluster' ? 3 : 1;
+  const nodes: 1 | 3 = options.broker === 'cluster' ? 3 : 1;
   const kind = await brokerKind();
   const kinds = kindsToUse(nodes, options.faults);
   if (kinds.length === 0) throw new Error('none of these faults is possible here');
@@ -54,7 +54,7 @@ async function chaos(): Promise<number> {
   const startedAt = new Date();
   say(`starting ${nodes > 1 ? `${nodes} nodes` : 'a broker'} (${kind}) and ${workers} workers; seed ${seed}`);
   const plan = {
-    nodes: nodes as 1 | 3,
+    nodes,
     workers,
     ratePerS,
     isProxied: true,

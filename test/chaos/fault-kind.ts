@@ -11,7 +11,7 @@ export interface FaultKind {
   /** How often what a worker has in hand may go back to the queue by it. */
   readonly breaks: number;
   /** False where what it needs is not here. Default: true. */
-  isPossible?(nodes: number): boolean;
+  readonly isPossible?: (nodes: number) => boolean;
   /** Brings it about. */
   inject(lab: FaultLab, fault: PlannedFault): Promise<unknown> | void;
   /** Ends it, also after an injection that failed half-way. */

@@ -1,12 +1,10 @@
 import { seededRandom } from '../faults/load/random.js';
 import { FaultKind } from './fault-kind.js';
 
-/** With fewer faults to be had in the time, they follow each other more closely and are shorter. */
-const GAP_MS = { min: 20_000, max: 40_000 };
-const SHORT_GAP_MS = { min: 5_000, max: 8_000 };
-const SHORT_MINUTES = 2;
-/** The share of a kind's range that a fault of a short run may last. */
-const SHORT_SHARE = 0.2;
+/** From the beginning of a fault to that of the next, in a run of a minute and in a long one. */
+const SHORT_RUN = { minutes: 1, minGapMs: 5_000, maxGapMs: 8_000, share: 0.2 };
+/** `share`: how much of a kind's range a fault may last. */
+const LONG_RUN = { minutes: 10, minGapMs: 20_000, maxGapMs: 40_000, share: 1 };
 
 /** A fault to come: what, when, for how long, and to whom. */
 export interface PlannedFault {
@@ -34,13 +32,11 @@ export interface ScheduleOptions {
 /** The faults of a run: the same ones for the same options. Each kind comes as often as any other, within one. */
 export function scheduleOf({ seed, minutes, kinds, workers, nodes }: ScheduleOptions): PlannedFault[] {
   const random = seededRandom(seed);
-  const isShort = minutes <= SHORT_MINUTES;
-  const gap = isShort ? SHORT_GAP_MS : GAP_MS;
-  const share = isShort ? SHORT_SHARE : 1;
+  const { minGapMs, maxGapMs, share } = paceOf(minutes);
   const between = (min: number, max: number) => min + random(max - min + 1);
   const schedule: PlannedFault[] = [];
   let deck: FaultKind[] = [];
-  for (let atMs = between(gap.min, gap.max); ; atMs += between(gap.min, gap.max)) {
+  for (let atMs = between(minGapMs, maxGapMs); ; atMs += between(minGapMs, maxGapMs)) {
     if (deck.length === 0) deck = [...kinds];
     const [kind] = deck.splice(random(deck.length), 1);
     const [min, max] = kind?.lastsMs ?? [0, 0];
@@ -56,4 +52,17 @@ export function scheduleOf({ seed, minutes, kinds, workers, nodes }: ScheduleOpt
       seed: random(2 ** 31),
     });
   }
+}
+
+/** In a shorter run faults follow each other more closely, and are shorter, so that there are some of most kinds. */
+function paceOf(minutes: number): Omit<typeof LONG_RUN, 'minutes'> {
+  const part = (minutes - SHORT_RUN.minutes) / (LONG_RUN.minutes - SHORT_RUN.minutes);
+  const length = Math.min(1, Math.max(0, part));
+  const between = (name: keyof typeof LONG_RUN) =>
+    SHORT_RUN[name] + (LONG_RUN[name] - SHORT_RUN[name]) * length;
+  return {
+    minGapMs: Math.round(between('minGapMs')),
+    maxGapMs: Math.round(between('maxGapMs')),
+    share: between('share'),
+  };
 }

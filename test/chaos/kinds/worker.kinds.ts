@@ -56,7 +56,7 @@ export const WORKER_KINDS: readonly FaultKind[] = [
     breaks: 10, // until it is found
     isPossible: () => hasHook,
     inject: async (lab, { number }) => {
-      const body = Buffer.from(JSON.stringify({ data: new Array<number>(ROW_LENGTH).fill(MARKER) }));
+      const body = Buffer.from(JSON.stringify({ data: Array.from({ length: ROW_LENGTH }, () => MARKER) }));
       await lab.load.send({ id: `poison.${number}`, image: -1, body, isGuilty: true });
     },
   },

@@ -20,13 +20,7 @@ ${broken.length === 0 ? '<p class="passed">All were kept.</p>' : broken.map((one
 <h2>Faults</h2>${faultTable(report)}
 ${notReached.length > 0 ? paragraphs([`not reached: ${notReached.map(({ number, kind }) => `${number} ${kind}`).join(', ')}`]) : ''}
 <h2>Workers</h2>${workerTable(report)}
-<h2>Kinds of faults</h2>${table(
-      ['kind', 'what'],
-      KINDS.filter(({ name }) => schedule.some(({ kind }) => kind === name)).map(({ name, about }) => [
-        name,
-        about,
-      ]),
-    )}
+<h2>Kinds of faults</h2>${kindsTable(report)}
 `,
   );
 }
@@ -64,12 +58,11 @@ function ledgerTable({ counts, duplicateBound }: ChaosReport): string {
     innocents: 'dead letters that nothing is wrong with',
     wrong: 'results of another image',
   };
-  const rows = Object.entries(counts).map(([name, value]) => [
-    name,
-    count(value as number),
-    about[name as keyof typeof counts],
-  ]);
-  return table(['', 'messages', ''], rows);
+  const names = Object.keys(about) as (keyof typeof counts)[];
+  return table(
+    ['', 'messages'],
+    names.map((name) => [`${name}: ${about[name]}`, count(counts[name])]),
+  );
 }
 
 function faultTable({ faults }: ChaosReport): string {
@@ -84,6 +77,17 @@ function faultTable({ faults }: ChaosReport): string {
     fault.problem ?? '',
   ]);
   return table(['fault', 'at', 'lasted', 'next result after', 'all ready after', 'twice', 'bound', ''], rows);
+}
+
+function kindsTable({ schedule }: ChaosReport): string {
+  const planned = KINDS.map(({ name, about }) => ({
+    about: `${name}: ${about}`,
+    times: schedule.filter(({ kind }) => kind === name).length,
+  }));
+  return table(
+    ['', 'planned'],
+    planned.filter(({ times }) => times > 0).map(({ about, times }) => [about, String(times)]),
+  );
 }
 
 function workerTable({ workers }: ChaosReport): string {

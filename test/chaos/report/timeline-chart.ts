@@ -6,11 +6,13 @@ import { ChaosReport } from './chaos-report.js';
 const WIDTH = 1120;
 const LEGEND_TOP = 52;
 const BAND = { top: 96, height: 220 };
-const LOW = { top: 356, height: 90 };
+const NOT_READY = { top: 346, height: 10 };
+const LOW = { top: 396, height: 90 };
 const LABEL_WIDTH = 16;
 const MAX_POINTS = 500;
 /** What the names of the kinds begin with. */
 const GROUPS = ['worker', 'link', 'broker', 'queue'];
+const NOT_READY_COLOUR = '#cf222e';
 /** Half-transparent: the line is to be seen through it, and the faint part is the recovery. */
 const DURING = '88';
 const AFTER = '33';
@@ -18,16 +20,19 @@ const AFTER = '33';
 /** Throughput over the run, the faults as bands behind it, and what waited. */
 export function timelineChart({ samples, faults, ranMs, drainMs }: ChaosReport): string {
   const totalMs = Math.max(ranMs + drainMs, samples.at(-1)?.atMs ?? 0, 1);
-  const xScale = linearScale(totalMs / 60_000, 10);
-  const end = (xScale.ticks.at(-1) as number) * 60_000;
-  const xAt = (ms: number) => MARGIN.left + (ms / end) * (WIDTH - MARGIN.left - MARGIN.right);
+  const ticks = linearScale(totalMs / 60_000, 10).ticks.filter((tick) => tick * 60_000 <= totalMs);
+  const xAt = (ms: number) => MARGIN.left + (ms / totalMs) * (WIDTH - MARGIN.left - MARGIN.right);
   const bottom = LOW.top + LOW.height;
 
-  let content = legend([...GROUPS.map((group) => `${group} fault`)], LEGEND_TOP).content;
+  let content = legend(
+    GROUPS.map((group) => `${group} fault`),
+    LEGEND_TOP,
+  ).content;
   content += bands(faults, xAt, bottom);
   content += panel(binned(samples, 'results'), BAND, 'results/s', xAt, 4);
   content += panel(binned(samples, 'waiting'), LOW, 'requests waiting', xAt, 5);
-  for (const tick of xScale.ticks) {
+  content += readiness(samples, xAt);
+  for (const tick of ticks) {
     content += line(xAt(tick * 60_000), bottom, xAt(tick * 60_000), bottom + 4, 'axis');
     content += text(xAt(tick * 60_000), bottom + 20, tickLabel(tick), 'faint', 'middle');
   }
@@ -74,6 +79,20 @@ function panel(
       colour(colourIndex),
     )
   );
+}
+
+/** Where a worker said that it was not ready; darker where more of them did. */
+function readiness(samples: ChaosReport['samples'], xAt: (ms: number) => number): string {
+  const most = Math.max(...samples.map(({ notReady }) => notReady));
+  let content = text(WIDTH - MARGIN.right, NOT_READY.top - 6, 'workers not ready', 'faint', 'end');
+  samples.forEach(({ atMs, notReady }, index) => {
+    if (notReady === 0) return;
+    const from = xAt(samples[index - 1]?.atMs ?? 0);
+    const fill = notReady === most ? NOT_READY_COLOUR : NOT_READY_COLOUR + DURING;
+    const tip = `${seconds(atMs)}: ${notReady} not ready`;
+    content += bar(from, NOT_READY.top, xAt(atMs) - from, NOT_READY.height, fill, tip);
+  });
+  return content;
 }
 
 /** Means of as many seconds as make the points few enough to be told apart. */

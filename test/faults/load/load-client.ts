@@ -173,5 +173,6 @@ export class LoadClient {
 /** The worker's word, or the broker's where it was the one to dead-letter. */
 function reasonIn(headers: Readonly<Record<string, unknown>> = {}): string {
   const [death] = (headers['x-death'] ?? []) as { readonly reason?: string }[];
-  return String(headers['x-error-code'] ?? death?.reason ?? 'no reason given');
+  const code = headers['x-error-code'] as string | undefined;
+  return code ?? death?.reason ?? 'no reason given';
 }
