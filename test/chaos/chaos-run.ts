@@ -57,14 +57,19 @@ export async function runChaos(lab: FaultLab, plan: ChaosPlan, signal: AbortSign
   }
   await waitUntil(faults.at(-1)?.problem ? 0 : totalMs);
   const ranMs = timeline.nowMs;
-  const stock = await takeStock(lab, timeline, faults);
+  const stock = await takeStock(lab, plan, timeline, faults);
   status.stop();
   return { faults, samples: timeline.samples, ranMs, ...stock };
 }
 
 type Stock = Pick<ChaosOutcome, 'counts' | 'duplicateBound' | 'drainMs' | 'broken'>;
 
-async function takeStock(lab: FaultLab, timeline: Timeline, faults: readonly FaultRecord[]): Promise<Stock> {
+async function takeStock(
+  lab: FaultLab,
+  plan: ChaosPlan,
+  timeline: Timeline,
+  faults: readonly FaultRecord[],
+): Promise<Stock> {
   const { load } = lab;
   const endedAt = performance.now();
   const problems = faults.flatMap(({ number, kind, problem }) =>
@@ -83,6 +88,7 @@ async function takeStock(lab: FaultLab, timeline: Timeline, faults: readonly Fau
     problems.push(`it does not come to rest: ${(error as Error).message}`);
   }
   timeline.stop();
+  lab.expect(...endsAsExpected(lab, plan.schedule.slice(0, faults.length)));
   const counts = load.ledger.counts();
   const duplicateBound = faults.reduce((sum, fault) => sum + fault.duplicateBound, 0);
   const recoveryMs = faults.length === 0 ? 0 : faults.at(-1)?.recoveryMs;
@@ -91,4 +97,11 @@ async function takeStock(lab: FaultLab, timeline: Timeline, faults: readonly Fau
   const outcome = { counts, duplicateBound, requestsLeft, exitCodes, brokerLogs, recoveryMs, faultAt };
   const broken = brokenInvariants({ endsWorker: true }, lab, outcome);
   return { counts, duplicateBound, drainMs, broken: [...problems, ...broken] };
+}
+
+/** No worker ends but by a fault. */
+function endsAsExpected(lab: FaultLab, faults: readonly PlannedFault[]): [boolean, string] {
+  const ends = lab.supervisors.reduce((sum, { workers }) => sum + workers.length - 1, 0);
+  const most = faults.reduce((sum, { kind }) => sum + (kind.workerEnds ?? 0), 0);
+  return [ends <= most, `I6: the workers ended ${ends} times, at most ${most} by faults`];
 }

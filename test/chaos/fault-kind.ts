@@ -10,6 +10,8 @@ export interface FaultKind {
   readonly lastsMs?: readonly [min: number, max: number];
   /** How often what a worker has in hand may go back to the queue by it. */
   readonly breaks: number;
+  /** How often the process of a worker may end by it. Default: 0. */
+  readonly workerEnds?: number;
   /** False where what it needs is not here. Default: true. */
   readonly isPossible?: (nodes: number) => boolean;
   /** Brings it about. */

@@ -25,12 +25,14 @@ export const WORKER_KINDS: readonly FaultKind[] = [
     name: 'worker-kill',
     about: 'a worker gets SIGKILL',
     breaks: 1,
+    workerEnds: 1,
     inject: (lab, fault) => workerOf(lab, fault).stop('SIGKILL'),
   },
   {
     name: 'worker-term',
     about: 'a worker gets SIGTERM and is replaced',
     breaks: 0,
+    workerEnds: 1,
     inject: async (lab, fault) => {
       const code = await workerOf(lab, fault).stop('SIGTERM');
       lab.expect(code === 0, `fault ${fault.number}: upon SIGTERM a worker ended with ${code} instead of 0`);
@@ -54,6 +56,7 @@ export const WORKER_KINDS: readonly FaultKind[] = [
     name: 'worker-poison',
     about: 'a request comes that aborts the process of whoever runs it',
     breaks: 10, // until it is found
+    workerEnds: 10,
     isPossible: () => hasHook,
     inject: async (lab, { number }) => {
       const body = Buffer.from(JSON.stringify({ data: Array.from({ length: ROW_LENGTH }, () => MARKER) }));
