@@ -5,6 +5,7 @@ import { FaultKind } from '../fault-kind.js';
 import { garbage } from '../garbage.js';
 
 const POLICY = 'chaos-full';
+const MAX_RESULTS = 20;
 const PAUSE_PATIENCE_MS = 60_000;
 
 /** What comes by way of the queues. */
@@ -22,15 +23,19 @@ export const QUEUE_KINDS: readonly FaultKind[] = [
   },
   {
     name: 'results-full',
-    about: 'the results queue is full and takes nothing more',
+    about: 'nobody reads the results, and their queue is full after a few',
     lastsMs: [1_000, 15_000],
     breaks: 0,
-    inject: (lab) => {
-      const full = JSON.stringify({ 'max-length': 0, overflow: 'reject-publish' });
+    inject: async (lab) => {
+      const full = JSON.stringify({ 'max-length': MAX_RESULTS, overflow: 'reject-publish' });
       const pattern = `^${lab.load.resultQueue.replaceAll('.', '\\.')}$`;
-      return lab.broker.ctl('set_policy', '--apply-to', 'queues', POLICY, pattern, full);
+      await lab.broker.ctl('set_policy', '--apply-to', 'queues', POLICY, pattern, full);
+      await lab.load.pauseResults();
     },
-    heal: (lab) => lab.broker.ctl('clear_policy', POLICY),
+    heal: async (lab) => {
+      await lab.load.resumeResults();
+      await lab.broker.ctl('clear_policy', POLICY);
+    },
   },
   {
     name: 'garbage',

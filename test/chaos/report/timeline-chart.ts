@@ -5,11 +5,17 @@ import { ChaosReport } from './chaos-report.js';
 
 const WIDTH = 1120;
 const LEGEND_TOP = 52;
-const BAND = { top: 96, height: 220 };
-const NOT_READY = { top: 346, height: 10 };
-const LOW = { top: 396, height: 90 };
+const BAND = { top: 104, height: 212 };
+/** Neighbouring seconds are drawn as one. */
+const SEAM = 1;
+const NOT_READY = { top: 352, height: 10 };
+const LOW = { top: 398, height: 90 };
 const LABEL_WIDTH = 16;
+/** Above what is labelled, and above the numbers of the faults. */
+const LABEL_RISE = 20;
 const MAX_POINTS = 500;
+/** Of the rate: what has waited comes at once, and would make all else look small. */
+const PEAK_SHARE = 5;
 /** What the names of the kinds begin with. */
 const GROUPS = ['worker', 'link', 'broker', 'queue'];
 const NOT_READY_COLOUR = '#cf222e';
@@ -18,7 +24,7 @@ const DURING = '88';
 const AFTER = '33';
 
 /** Throughput over the run, the faults as bands behind it, and what waited. */
-export function timelineChart({ samples, faults, ranMs, drainMs }: ChaosReport): string {
+export function timelineChart({ samples, faults, ranMs, drainMs, ratePerS }: ChaosReport): string {
   const totalMs = Math.max(ranMs + drainMs, samples.at(-1)?.atMs ?? 0, 1);
   const ticks = linearScale(totalMs / 60_000, 10).ticks.filter((tick) => tick * 60_000 <= totalMs);
   const xAt = (ms: number) => MARGIN.left + (ms / totalMs) * (WIDTH - MARGIN.left - MARGIN.right);
@@ -29,8 +35,9 @@ export function timelineChart({ samples, faults, ranMs, drainMs }: ChaosReport):
     LEGEND_TOP,
   ).content;
   content += bands(faults, xAt, bottom);
-  content += panel(binned(samples, 'results'), BAND, 'results/s', xAt, 4);
-  content += panel(binned(samples, 'waiting'), LOW, 'requests waiting', xAt, 5);
+  const most = PEAK_SHARE * ratePerS;
+  content += panel(binned(samples, 'results', most), BAND, `results/s, up to ${most}`, xAt, 4);
+  content += panel(binned(samples, 'waiting', Infinity), LOW, 'requests waiting', xAt, 5);
   content += readiness(samples, xAt);
   for (const tick of ticks) {
     content += line(xAt(tick * 60_000), bottom, xAt(tick * 60_000), bottom + 4, 'axis');
@@ -67,7 +74,7 @@ function panel(
 ): string {
   const scale = linearScale(Math.max(1, ...points.map(([, value]) => value)), height > 100 ? 5 : 2);
   const yAt = (value: number) => top + height - scale.place(value) * height;
-  let content = text(WIDTH - MARGIN.right, top - 6, label, 'faint', 'end');
+  let content = text(WIDTH - MARGIN.right, top - LABEL_RISE, label, 'faint', 'end');
   for (const tick of scale.ticks) {
     content += line(MARGIN.left, yAt(tick), WIDTH - MARGIN.right, yAt(tick), tick === 0 ? 'axis' : 'grid');
     content += text(MARGIN.left - 8, yAt(tick) + 4, tickLabel(tick), 'faint', 'end');
@@ -84,25 +91,29 @@ function panel(
 /** Where a worker said that it was not ready; darker where more of them did. */
 function readiness(samples: ChaosReport['samples'], xAt: (ms: number) => number): string {
   const most = Math.max(...samples.map(({ notReady }) => notReady));
-  let content = text(WIDTH - MARGIN.right, NOT_READY.top - 6, 'workers not ready', 'faint', 'end');
+  let content = text(WIDTH - MARGIN.right, NOT_READY.top - LABEL_RISE, 'workers not ready', 'faint', 'end');
   samples.forEach(({ atMs, notReady }, index) => {
     if (notReady === 0) return;
-    const from = xAt(samples[index - 1]?.atMs ?? 0);
+    const from = xAt(samples[index - 1]?.atMs ?? 0) - SEAM;
     const fill = notReady === most ? NOT_READY_COLOUR : NOT_READY_COLOUR + DURING;
     const tip = `${seconds(atMs)}: ${notReady} not ready`;
-    content += bar(from, NOT_READY.top, xAt(atMs) - from, NOT_READY.height, fill, tip);
+    content += bar(from, NOT_READY.top, xAt(atMs) + SEAM - from, NOT_READY.height, fill, tip);
   });
   return content;
 }
 
-/** Means of as many seconds as make the points few enough to be told apart. */
-function binned(samples: ChaosReport['samples'], field: 'results' | 'waiting'): [number, number][] {
+/** Means of as many seconds as make the points few enough to be told apart, cut off at `most`. */
+function binned(
+  samples: ChaosReport['samples'],
+  field: 'results' | 'waiting',
+  most: number,
+): [number, number][] {
   const size = Math.ceil(samples.length / MAX_POINTS);
   const bins: [number, number][] = [];
   for (let from = 0; from < samples.length; from += size) {
     const bin = samples.slice(from, from + size);
     const mean = bin.reduce((sum, sample) => sum + sample[field], 0) / bin.length;
-    bins.push([bin[0]?.atMs ?? 0, mean]);
+    bins.push([bin[0]?.atMs ?? 0, Math.min(mean, most)]);
   }
   return bins;
 }

@@ -99,6 +99,15 @@ export class LoadClient {
     this.publisher.resume();
   }
 
+  /** Leaves the results in their queue until `resumeResults`. */
+  pauseResults(): Promise<void> {
+    return this.results.pause();
+  }
+
+  resumeResults(): Promise<void> {
+    return this.results.resume();
+  }
+
   /** Resolves when that many requests have a result. */
   answered(count: number): Promise<void> {
     return this.ledger.changes.until(() => this.ledger.ok >= count);
