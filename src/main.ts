@@ -9,6 +9,7 @@ import { StartupError } from './config/startup-error.js';
 import { InferencePipeline } from './inference/inference.pipeline.js';
 import { InferenceService } from './inference/inference.service.js';
 import { PinoLogger } from './logger.js';
+import { Capacity } from './models/capacity.js';
 import { ConfirmedPublisher } from './rabbitmq/confirmed.publisher.js';
 import { RabbitMqTransport } from './rabbitmq/rabbitmq.transport.js';
 
@@ -27,7 +28,7 @@ async function start(settings: Settings): Promise<void> {
   const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
   new Logger('Health').log({ message: `probes at http://${settings.HTTP_HOST}:${port}/health/ready`, port });
   await app.get(InferenceService).start();
-  app.get(InferencePipeline).open();
+  app.get(InferencePipeline).open(app.get(Capacity).concurrency);
   app.get(ConfirmedPublisher).start();
   await app.startAllMicroservices();
 }

@@ -339,7 +339,7 @@ describe('a dead letter', () => {
     const dead = await client.collect(stage.deadLetters);
     const [letter] = await dead.received(1);
     expect(letter?.properties).toMatchObject({ messageId: 'readable', correlationId: undefined });
-    expect(letter?.headers).toMatchObject({ 'x-error-code': 'INTERNAL' });
+    expect(letter?.headers).toMatchObject({ 'x-error-code': 'INVALID_REQUEST' });
     await untilInHand(worker, 0);
   });
 

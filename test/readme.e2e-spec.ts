@@ -17,7 +17,7 @@ describe('the README', () => {
   let worker: WorkerProcess;
 
   beforeAll(async () => {
-    worker = new WorkerProcess({ RABBITMQ_URL: BROKER_URL, REQUEST_QUEUE: queue });
+    worker = new WorkerProcess({ RABBITMQ_URL: BROKER_URL, REQUEST_QUEUE: queue, RETRY_DELAYS_MS: 'none' });
     await worker.consuming();
   });
 

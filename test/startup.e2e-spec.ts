@@ -237,7 +237,7 @@ describe('the queues', () => {
     });
     await client.channel.assertQueue(stage.deadLetters, {
       durable: true,
-      arguments: { 'x-queue-type': 'quorum' },
+      arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': 2_000_000_000 },
     });
   });
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
 import { connect } from 'amqplib';
-import { maskCredentials } from '../config/settings.js';
+import { maskCredentials, readSettings } from '../config/settings.js';
+import { queuesOf } from '../rabbitmq/topology.js';
 import { Broker } from './broker.js';
 import { findBroker } from './find-broker.js';
 import { runLoad } from './load-run.js';
@@ -73,7 +74,7 @@ async function measure(
   const worker = new WorkerProcess({ ...settings, RABBITMQ_URL: broker.url, REQUEST_QUEUE: queue });
   const undo = async () => {
     await worker.stop();
-    await deleteQueues(broker.url, [queue, `${queue}.dead`]);
+    await deleteQueues(broker.url, queuesOf(readSettings({ ...process.env, REQUEST_QUEUE: queue })));
   };
   cleanups.push(undo);
   await Promise.race([worker.consuming(), aborted()]);
@@ -109,10 +110,10 @@ function meanBatch(logs: readonly LogLine[]): number {
   return sum('rows') / sum('batches');
 }
 
-async function deleteQueues(url: string, queues: readonly string[]): Promise<void> {
+async function deleteQueues(url: string, queues: readonly { readonly name: string }[]): Promise<void> {
   const connection = await connect(url, { timeout: 5_000 });
   const channel = await connection.createChannel();
-  for (const queue of queues) await channel.deleteQueue(queue);
+  for (const { name } of queues) await channel.deleteQueue(name);
   await connection.close();
 }
 

@@ -1,7 +1,7 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { maskCredentials } from '../config/settings.js';
 import { LoadReport, runLoad } from './load-run.js';
-import { positiveInteger } from './options.js';
+import { positiveInteger, positiveNumber } from './options.js';
 import { startProgress } from './progress.js';
 import { readTestSet } from './test-set.js';
 
@@ -29,9 +29,13 @@ const command = new Command('npm run load --')
     'most messages sent and not yet answered (no limit otherwise)',
     positiveInteger,
   )
-  .option('--rate <per-second>', 'send at a constant rate; latency counts from the intended moment', positive)
+  .option(
+    '--rate <per-second>',
+    'send at a constant rate; latency counts from the intended moment',
+    positiveNumber,
+  )
   .option('--no-wait', 'only send')
-  .option('--patience <seconds>', 'give up when no answer comes for this long', positive, 30)
+  .option('--patience <seconds>', 'give up when no answer comes for this long', positiveNumber, 30)
   .showHelpAfterError();
 
 const interrupt = new AbortController();
@@ -87,10 +91,4 @@ function describe(report: LoadReport, wait: boolean): string {
 
 function ms(value: number): string {
   return `${value.toFixed(1)} ms`;
-}
-
-function positive(value: string): number {
-  const number = Number(value);
-  if (!(number > 0)) throw new InvalidArgumentError('It takes a number above 0.');
-  return number;
 }

@@ -29,6 +29,8 @@ describe('readSettings', () => {
       QUEUE_TYPE: 'quorum',
       TOPOLOGY: 'assert',
       DELIVERY_LIMIT: 5,
+      RETRY_DELAYS_MS: [1000, 5000, 30_000],
+      KILL_SWITCH_PERCENT: 50,
       MODELS_DIR: 'models',
       CONCURRENCY: 'auto',
       PREFETCH: 'auto',
@@ -39,6 +41,7 @@ describe('readSettings', () => {
       HTTP_HOST: '0.0.0.0',
       HTTP_PORT: 8080,
       DRAIN_TIMEOUT_MS: 20_000,
+      CONSUMER_TIMEOUT_MS: 1_800_000,
       LOG_LEVEL: 'info',
     });
   });
@@ -51,6 +54,8 @@ describe('readSettings', () => {
   it('reads what is given', () => {
     const given = {
       RABBITMQ_URL: 'amqps://a.example/v, amqp://b.example:5673',
+      RETRY_DELAYS_MS: ' 10, 20 ',
+      KILL_SWITCH_PERCENT: 'off',
       CONCURRENCY: '128',
       PREFETCH: ' 256 ',
       BATCH_MAX_WAIT_MS: '0',
@@ -60,6 +65,8 @@ describe('readSettings', () => {
     };
     expect(readSettings(given)).toMatchObject({
       RABBITMQ_URL: ['amqps://a.example/v', 'amqp://b.example:5673'],
+      RETRY_DELAYS_MS: [10, 20],
+      KILL_SWITCH_PERCENT: 'off',
       CONCURRENCY: 128,
       PREFETCH: 256,
       BATCH_MAX_WAIT_MS: 0,
@@ -78,6 +85,10 @@ describe('readSettings', () => {
     ['QUEUE_TYPE', 'stream'],
     ['TOPOLOGY', 'create'],
     ['DELIVERY_LIMIT', '0'],
+    ['RETRY_DELAYS_MS', '1000,,5000'],
+    ['RETRY_DELAYS_MS', '0'],
+    ['RETRY_DELAYS_MS', '1s'],
+    ['KILL_SWITCH_PERCENT', '0'],
     ['CONCURRENCY', 'many'],
     ['CONCURRENCY', '0'],
     ['PREFETCH', '65536'],
@@ -90,6 +101,7 @@ describe('readSettings', () => {
     ['MAX_MESSAGE_BYTES', '16MB'],
     ['HTTP_PORT', '65536'],
     ['DRAIN_TIMEOUT_MS', '9'.repeat(30)],
+    ['CONSUMER_TIMEOUT_MS', '999'],
     ['LOG_LEVEL', 'verbose'],
     ['LOG_FORMAT', 'xml'],
   ])('refuses %s=%j in one line: the variable, the value, what is allowed', (name, value) => {
@@ -112,9 +124,12 @@ describe('readSettings', () => {
     expect(problemsOf({ RABBITMQ_CERT_FILE: 'cert.pem', RABBITMQ_KEY_FILE: 'key.pem' })).toEqual([]);
   });
 
-  it.each(['inference', 'inference.dead'])('refuses %s as the results queue: it is taken', (name) => {
-    expect(problemsOf({ RESULTS_QUEUE: name })).toEqual([expect.stringContaining('RESULTS_QUEUE')]);
-  });
+  it.each(['inference', 'inference.dead', 'inference.retry.5000'])(
+    'refuses %s as the results queue: it is taken',
+    (name) => {
+      expect(problemsOf({ RESULTS_QUEUE: name })).toEqual([expect.stringContaining('RESULTS_QUEUE')]);
+    },
+  );
 
   describe('from files', () => {
     let folder: string;

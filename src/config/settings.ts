@@ -28,6 +28,14 @@ const queueName = z
   .regex(/^(?!amq\.)\P{Cc}+$/u)
   .refine((name) => Buffer.byteLength(name) <= 200);
 
+const MAX_RETRY_DELAY_MS = 86_400_000;
+const retryDelays = z
+  .string()
+  .trim()
+  .default('1000,5000,30000')
+  .transform((list) => (list === 'none' ? [] : list.split(',').map((delay) => delay.trim())))
+  .pipe(z.array(integer(1, MAX_RETRY_DELAY_MS)).max(20));
+
 const BROKER_URL = /^amqps?:\/\/\S+$/;
 const brokerUrls = z
   .string()
@@ -71,6 +79,14 @@ export const SETTINGS = {
     schema: oneOf(['assert', 'check', 'none'], 'assert'),
   }),
   DELIVERY_LIMIT: setting({ allowed: 'a whole number from 1 to 1000', schema: integerOr(5, 1, 1000) }),
+  RETRY_DELAYS_MS: setting({
+    allowed: 'none, or up to 20 whole numbers of milliseconds from 1 to 86400000, separated by commas',
+    schema: retryDelays,
+  }),
+  KILL_SWITCH_PERCENT: setting({
+    allowed: 'off or a whole number from 1 to 100',
+    schema: z.union([z.literal('off'), integerOr(50, 1, 100)]),
+  }),
   MODELS_DIR: setting({ allowed: 'a folder with one folder for each model', schema: textOr('models') }),
   DEFAULT_MODEL: setting({ allowed: 'the name of a model in MODELS_DIR', schema: optionalText }),
   CONCURRENCY: setting({ allowed: 'auto or a whole number from 1 to 65535', schema: autoOr(1, 65_535) }),
@@ -97,6 +113,10 @@ export const SETTINGS = {
   DRAIN_TIMEOUT_MS: setting({
     allowed: 'a whole number of milliseconds from 0 to 3600000',
     schema: integerOr(20_000, 0, 3_600_000),
+  }),
+  CONSUMER_TIMEOUT_MS: setting({
+    allowed: 'a whole number of milliseconds from 1000 to 86400000',
+    schema: integerOr(1_800_000, 1_000, 86_400_000),
   }),
   LOG_LEVEL: setting({
     allowed: 'error, warn, info or debug',
@@ -132,7 +152,10 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   if (Boolean(settings.RABBITMQ_CERT_FILE) !== Boolean(settings.RABBITMQ_KEY_FILE))
     problems.push('RABBITMQ_CERT_FILE and RABBITMQ_KEY_FILE: a client certificate needs both');
   const { REQUEST_QUEUE, RESULTS_QUEUE } = settings;
-  if (RESULTS_QUEUE && [REQUEST_QUEUE, `${REQUEST_QUEUE}.dead`].includes(RESULTS_QUEUE))
+  const isTaken =
+    [REQUEST_QUEUE, `${REQUEST_QUEUE}.dead`].includes(RESULTS_QUEUE) ||
+    RESULTS_QUEUE?.startsWith(`${REQUEST_QUEUE}.retry.`);
+  if (RESULTS_QUEUE && isTaken)
     problems.push(
       `RESULTS_QUEUE: ${JSON.stringify(RESULTS_QUEUE)} is taken: answers would become requests or dead letters`,
     );

@@ -2,6 +2,7 @@ import { Controller, Get, ServiceUnavailableException } from '@nestjs/common';
 import { HealthCheck, HealthCheckResult, HealthCheckService } from '@nestjs/terminus';
 import { LivenessIndicator } from './liveness.health.js';
 import { ModelsIndicator } from './models.health.js';
+import { OutageIndicator } from './outage.health.js';
 import { RabbitMqIndicator } from './rabbitmq.health.js';
 
 /** The probes. They read state in memory and never ask the broker. */
@@ -12,6 +13,7 @@ export class HealthController {
     private readonly liveness: LivenessIndicator,
     private readonly models: ModelsIndicator,
     private readonly rabbitmq: RabbitMqIndicator,
+    private readonly outage: OutageIndicator,
   ) {}
 
   /** Terminus answers 503 to every check once the shutdown has begun; a draining worker is alive nevertheless. */
@@ -32,7 +34,11 @@ export class HealthController {
   @Get('ready')
   @HealthCheck()
   ready(): Promise<HealthCheckResult> {
-    return this.health.check([() => this.models.check(), () => this.rabbitmq.check()]);
+    return this.health.check([
+      () => this.models.check(),
+      () => this.rabbitmq.check(),
+      () => this.outage.check(),
+    ]);
   }
 
   @Get('startup')

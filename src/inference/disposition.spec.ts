@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { dispositionOf } from './disposition.js';
+import { Disposition, dispositionOf } from './disposition.js';
 import { asInferenceError, ErrorCode, InferenceError } from './inference.errors.js';
 
 const RETRYABLE: Record<ErrorCode, boolean> = {
@@ -20,6 +20,14 @@ const RETRYABLE: Record<ErrorCode, boolean> = {
   INTERNAL: true,
 };
 
+function disposition(error: InferenceError, delivery = {}, policy = {}): Disposition {
+  return dispositionOf(
+    error,
+    { isStale: false, attempts: 1, excusedAttempts: 0, ...delivery },
+    { delaysMs: [10, 500], isOutage: false, remainingMs: Infinity, ...policy },
+  );
+}
+
 describe.each(Object.entries(RETRYABLE))('%s', (code, retryable) => {
   const error = new InferenceError(code as ErrorCode, 'reason');
 
@@ -27,9 +35,51 @@ describe.each(Object.entries(RETRYABLE))('%s', (code, retryable) => {
     expect(error.retryable).toBe(retryable);
   });
 
-  it('goes to the dead letters, unless the broker has the message again', () => {
-    expect(dispositionOf(error, { isStale: false })).toBe('dead-letter');
-    expect(dispositionOf(error, { isStale: true })).toBe('drop');
+  it('is nobody’s business once the broker has the message again', () => {
+    expect(disposition(error, { isStale: true })).toEqual({ action: 'drop' });
+  });
+
+  it(retryable ? 'is tried again' : 'goes to the dead letters at once', () => {
+    expect(disposition(error)).toEqual(
+      retryable ? { action: 'retry', delayMs: 10, excusedAttempts: 0 } : { action: 'dead-letter' },
+    );
+  });
+});
+
+describe('what may succeed later', () => {
+  const error = new InferenceError('PREPROCESS_FAILED', 'reason');
+
+  it('waits longer before each attempt, and is dead after the last', () => {
+    const outcomes = [1, 2, 3].map((attempts) => disposition(error, { attempts }));
+    expect(outcomes).toEqual([
+      { action: 'retry', delayMs: 10, excusedAttempts: 0 },
+      { action: 'retry', delayMs: 500, excusedAttempts: 0 },
+      { action: 'dead-letter' },
+    ]);
+  });
+
+  it('is dead at once where retries are off', () => {
+    expect(disposition(error, {}, { delaysMs: [] })).toEqual({ action: 'dead-letter' });
+    expect(disposition(error, {}, { delaysMs: [], isOutage: true })).toEqual({ action: 'dead-letter' });
+  });
+
+  it('is dead at once where the deadline would be over by then', () => {
+    expect(disposition(error, {}, { remainingMs: 10 })).toEqual({ action: 'dead-letter' });
+    expect(disposition(error, {}, { remainingMs: 11 })).toMatchObject({ action: 'retry' });
+  });
+
+  it('is excused in an outage, however many attempts it had, and waits the longest time', () => {
+    for (const attempts of [1, 3, 7])
+      expect(disposition(error, { attempts, excusedAttempts: 1 }, { isOutage: true })).toEqual({
+        action: 'retry',
+        delayMs: 500,
+        excusedAttempts: 2,
+      });
+  });
+
+  it('has after an outage the attempts left that it had before', () => {
+    const delivery = { attempts: 9, excusedAttempts: 7 };
+    expect(disposition(error, delivery)).toMatchObject({ action: 'retry', delayMs: 500 });
   });
 });
 

@@ -1,27 +1,42 @@
-import { ErrorCode, InferenceError } from './inference.errors.js';
+import { InferenceError } from './inference.errors.js';
 
-/** What becomes of a delivery that failed: `dead-letter` with its reason, or `drop` when the broker has it again. */
-export type Disposition = 'dead-letter' | 'drop';
+/** What becomes of a delivery that failed. */
+export type Disposition =
+  /** The broker has it again: it is another's, or will come again. */
+  | { readonly action: 'drop' }
+  | { readonly action: 'dead-letter' }
+  /** Comes again after `delayMs`. */
+  | { readonly action: 'retry'; readonly delayMs: number; readonly excusedAttempts: number };
 
-/** The one table in which a failure becomes an AMQP action. */
-const DISPOSITIONS: Readonly<Record<ErrorCode, Disposition>> = {
-  INVALID_JSON: 'dead-letter',
-  INVALID_REQUEST: 'dead-letter',
-  UNSUPPORTED_ENCODING: 'dead-letter',
-  TOO_LARGE: 'dead-letter',
-  UNKNOWN_MODEL: 'dead-letter',
-  UNKNOWN_INPUT: 'dead-letter',
-  MISSING_INPUT: 'dead-letter',
-  SHAPE_MISMATCH: 'dead-letter',
-  DATATYPE_MISMATCH: 'dead-letter',
-  DEADLINE_EXCEEDED: 'dead-letter',
-  PREPROCESS_FAILED: 'dead-letter',
-  INFERENCE_FAILED: 'dead-letter',
-  CRASH_SUSPECT: 'dead-letter',
-  REPLY_UNROUTABLE: 'dead-letter',
-  INTERNAL: 'dead-letter',
-};
+/** What the decision depends on, besides the error. */
+export interface FailedDelivery {
+  readonly isStale: boolean;
+  /** This one included; 1 on the first. */
+  readonly attempts: number;
+  /** Those among them that failed in an outage: they use up no delay. */
+  readonly excusedAttempts: number;
+}
 
-export function dispositionOf(error: InferenceError, delivery: { readonly isStale: boolean }): Disposition {
-  return delivery.isStale ? 'drop' : DISPOSITIONS[error.code];
+export interface RetryPolicy {
+  /** Waits before the second, third … attempt; ms. */
+  readonly delaysMs: readonly number[];
+  /** Whether failures are nobody's own now: then the attempt is excused. */
+  readonly isOutage: boolean;
+  /** Until the request's deadline, in ms; none is `Infinity`. */
+  readonly remainingMs: number;
+}
+
+/**
+ * The one place in which a failure becomes an AMQP action: what may succeed later is retried, as often as there are
+ * delays and as long as the deadline is not over by then; the rest is dead.
+ */
+export function dispositionOf(
+  error: InferenceError,
+  { isStale, attempts, excusedAttempts }: FailedDelivery,
+  { delaysMs, isOutage, remainingMs }: RetryPolicy,
+): Disposition {
+  if (isStale) return { action: 'drop' };
+  const delayMs = isOutage ? delaysMs.at(-1) : delaysMs[attempts - excusedAttempts - 1];
+  if (!error.retryable || delayMs === undefined || delayMs >= remainingMs) return { action: 'dead-letter' };
+  return { action: 'retry', delayMs, excusedAttempts: excusedAttempts + (isOutage ? 1 : 0) };
 }

@@ -8,6 +8,8 @@ describe('Fifo', () => {
       { weight: 4, arbitrary: fc.constant('push' as const) },
       { weight: 2, arbitrary: fc.constant('shift' as const) },
       { weight: 1, arbitrary: fc.nat(6) },
+      { weight: 1, arbitrary: fc.record({ remove: fc.nat(20) }) },
+      { weight: 1, arbitrary: fc.record({ divisor: fc.integer({ min: 1, max: 5 }) }) },
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
@@ -18,7 +20,16 @@ describe('Fifo', () => {
             fifo.push(index);
             model.push(index);
           } else if (what === 'shift') expect(fifo.shift()).toBe(model.shift());
-          else expect(fifo.take(what)).toEqual(model.splice(0, what));
+          else if (typeof what === 'number') expect(fifo.take(what)).toEqual(model.splice(0, what));
+          else if ('remove' in what) {
+            const at = model.indexOf(what.remove);
+            expect(fifo.remove(what.remove)).toBe(at >= 0);
+            if (at >= 0) model.splice(at, 1);
+          } else {
+            const isDivisible = (item: number) => item % what.divisor === 0;
+            expect(fifo.extract(isDivisible)).toEqual(model.filter(isDivisible));
+            model.splice(0, Infinity, ...model.filter((item) => !isDivisible(item)));
+          }
           expect(fifo.length).toBe(model.length);
           expect(fifo.first).toBe(model[0]);
         }

@@ -29,6 +29,25 @@ export class Fifo<T> {
     return taken;
   }
 
+  /** Takes out an item wherever it is; quick near the head. @returns whether it was there */
+  remove(item: T): boolean {
+    const at = this.items.indexOf(item, this.head);
+    if (at < 0) return false;
+    if (at === this.head) this.forget(1);
+    else this.items.splice(at, 1);
+    return true;
+  }
+
+  /** Takes out all that match, in their order; the others keep theirs. */
+  extract(matches: (item: T) => boolean): T[] {
+    const extracted: T[] = [];
+    const rest: T[] = [];
+    for (const item of this.take(this.length)) (matches(item) ? extracted : rest).push(item);
+    this.items = rest;
+    this.head = 0;
+    return extracted;
+  }
+
   /** What is gone is let go of at once; its places are, when they are more than half. */
   private forget(count: number): void {
     this.items.fill(undefined, this.head, this.head + count);

@@ -10,6 +10,7 @@ import { consumeMessage } from '../../test/support/messages.js';
 import { readSettings } from '../config/settings.js';
 import { Delivery } from '../rabbitmq/delivery.js';
 import { RabbitMqTransport } from '../rabbitmq/rabbitmq.transport.js';
+import { FailureHandler } from './failure.handler.js';
 import { InferenceController } from './inference.controller.js';
 import { InferencePipeline } from './inference.pipeline.js';
 import { NestEnhancers } from './nest-enhancers.js';
@@ -47,8 +48,8 @@ describe('InferenceController, in a Nest application', () => {
       concurrency: 16,
       longestIoWaitMs: 0,
     });
-    const pipeline = {
-      accept: (delivery: Delivery) => accepted.push(delivery),
+    const pipeline = { accept: (delivery: Delivery) => accepted.push(delivery) };
+    const failures = {
       fail: async (delivery: Delivery, error: unknown) => void failed.push({ delivery, error }),
     };
     const testing = await Test.createTestingModule({
@@ -57,6 +58,7 @@ describe('InferenceController, in a Nest application', () => {
         NestEnhancers,
         { provide: RabbitMqTransport, useValue: transport },
         { provide: InferencePipeline, useValue: pipeline },
+        { provide: FailureHandler, useValue: failures },
         ...providers,
       ],
     }).compile();

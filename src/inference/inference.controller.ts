@@ -3,6 +3,7 @@ import { MessagePattern, Payload } from '@nestjs/microservices';
 import { INFER_PATTERN } from '../protocol/request.decoder.js';
 import { Delivery } from '../rabbitmq/delivery.js';
 import { RabbitMqTransport } from '../rabbitmq/rabbitmq.transport.js';
+import { FailureHandler } from './failure.handler.js';
 import { InferencePipeline } from './inference.pipeline.js';
 import { NestEnhancers } from './nest-enhancers.js';
 
@@ -13,8 +14,10 @@ export class InferenceController implements OnApplicationBootstrap {
     private readonly pipeline: InferencePipeline,
     private readonly transport: RabbitMqTransport,
     private readonly enhancers: NestEnhancers,
+    failures: FailureHandler,
   ) {
-    transport.onRefused = (delivery, error) => void this.pipeline.fail(delivery, error);
+    transport.onRefused = (delivery, error) => void failures.fail(delivery, error);
+    transport.onAbandoned = (delivery) => this.pipeline.abandon(delivery);
   }
 
   /** Nest's way to a handler is a dozen promises. With nothing on the way, the transport goes straight to it. */

@@ -23,16 +23,25 @@ const MAX_MESSAGE_LENGTH = 500;
 
 /** A request that gets no result. The message says what to change, in one sentence, and quotes no tensor values. */
 export class InferenceError extends Error {
+  /** True where others succeeded at the same: whatever its code is, nothing but this request is to blame. */
+  readonly isOwnFault: boolean;
+
   constructor(
     readonly code: ErrorCode,
     message: string,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { readonly isOwnFault?: boolean },
   ) {
     super(
       message.length > MAX_MESSAGE_LENGTH ? `${message.slice(0, MAX_MESSAGE_LENGTH)}…` : message,
       options,
     );
     this.name = 'InferenceError';
+    this.isOwnFault = options?.isOwnFault ?? false;
+  }
+
+  /** The same, where it has turned out that others succeed at the same. */
+  asOwnFault(): InferenceError {
+    return new InferenceError(this.code, this.message, { cause: this.cause, isOwnFault: true });
   }
 
   /** True when the same request may succeed later. */

@@ -1,26 +1,30 @@
 import { gzipSync } from 'node:zlib';
-import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Deferred, deferred } from '../../test/support/deferred.js';
 import { ManualDelays } from '../../test/support/manual-delays.js';
 import { deliver } from '../../test/support/messages.js';
 import { readSettings } from '../config/settings.js';
 import { Activity } from '../metrics/activity.js';
-import { Capacity } from '../models/capacity.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
 import { Row } from '../protocol/rows.js';
 import { Answer } from '../rabbitmq/answer.frames.js';
+import { ConfirmedOutcomes } from '../rabbitmq/confirmed-outcomes.js';
 import {
   ConfirmedPublisher,
   Letter,
   Outgoing,
   PublishAbandonedError,
   Purpose,
+  UnroutableError,
 } from '../rabbitmq/confirmed.publisher.js';
+import { RabbitMqTransport } from '../rabbitmq/rabbitmq.transport.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
+import { FailureHandler } from './failure.handler.js';
 import { asInferenceError, InferenceError } from './inference.errors.js';
 import { InferencePipeline } from './inference.pipeline.js';
 import { InferenceService } from './inference.service.js';
+import { Outage } from './outage.js';
 
 const delays = new ManualDelays();
 
@@ -42,19 +46,19 @@ class ManualPublisher {
 
   /** The next publish, as soon as there is one; it must be an answer. */
   async nextAnswer(): Promise<Publish<Answer>> {
-    const publish = await this.next();
+    const publish = await this.nextOfAny();
     if (!('body' in publish)) throw new Error(`a letter for '${publish.queue}' is no answer`);
     return publish;
   }
 
   /** The next publish, as soon as there is one; it must be anything else than an answer. */
   async nextLetter(): Promise<Publish<Letter>> {
-    const publish = await this.next();
+    const publish = await this.nextOfAny();
     if ('body' in publish) throw new Error(`an answer for '${publish.queue}' is no letter`);
     return publish;
   }
 
-  private async next(): Promise<Publish> {
+  async nextOfAny(): Promise<Publish> {
     if (this.published.length === this.taken)
       await new Promise<void>((resolve) => (this.onPublish = resolve));
     return this.published[this.taken++] as Publish;
@@ -122,21 +126,31 @@ describe('InferencePipeline', () => {
     pipeline = open(8);
   });
 
+  /** The deadlines that were not waited for. */
+  afterEach(async () => {
+    while (delays.running > 0) await delays.end();
+  });
+
   function open(concurrency: number): InferencePipeline {
-    const opened = pipelineWith({ prefetch: 1000, concurrency, longestIoWaitMs: 0 });
-    opened.open();
+    const opened = pipelineWith();
+    opened.open(concurrency);
     return opened;
   }
 
-  function pipelineWith(capacity: Capacity): InferencePipeline {
-    const settings = readSettings({});
-    const results = new ResultPublisher(settings, publisher as unknown as ConfirmedPublisher, new Activity());
+  function pipelineWith(env = {}): InferencePipeline {
+    const settings = readSettings(env);
+    const results = new ResultPublisher(
+      settings,
+      publisher as unknown as ConfirmedPublisher,
+      new Activity(),
+      new ConfirmedOutcomes({ prefetch: 1000, concurrency: 1000, longestIoWaitMs: 0 }),
+    );
     return new InferencePipeline(
-      capacity,
       settings,
       preprocessor,
       inference as unknown as InferenceService,
       results,
+      new FailureHandler(settings, results, new Outage(settings, {} as RabbitMqTransport)),
     );
   }
 
@@ -227,6 +241,113 @@ describe('InferencePipeline', () => {
     expect((await publisher.nextLetter()).options.headers).toMatchObject({ 'x-error-code': code });
   });
 
+  it('tries again later what may succeed then: the copy is confirmed, then the delivery is acked', async () => {
+    preprocessor.gate = Promise.reject(new Error('no connection'));
+    const { delivery, acks, channel, settled } = deliver(request, asking);
+    pipeline.accept(delivery);
+    const copy = await publisher.nextLetter();
+    expect(copy).toMatchObject({
+      queue: 'inference.retry.1000',
+      content: delivery.message.content,
+      options: { ...asking, headers: { 'x-attempts': 1, 'x-error-code': 'PREPROCESS_FAILED' } },
+    });
+    acks.flush();
+    expect(channel.settlements).toEqual([]);
+    copy.resolve();
+    await settled;
+    acks.flush();
+    expect(channel.settlements).toEqual(['ack 1']);
+    expect(publisher.published).toHaveLength(1);
+  });
+
+  it('says no error before the last attempt, and then an error and a dead letter', async () => {
+    preprocessor.gate = Promise.reject(new Error('no connection'));
+    const { delivery, settled } = deliver(request, { ...asking, headers: { 'x-attempts': 3 } });
+    pipeline.accept(delivery);
+    const answer = await publisher.nextAnswer();
+    expect(JSON.parse(answer.body)).toMatchObject({ code: 'PREPROCESS_FAILED' });
+    answer.resolve();
+    const letter = await publisher.nextLetter();
+    expect(letter).toMatchObject({ queue: 'inference.dead', options: { headers: { 'x-attempts': 4 } } });
+    letter.resolve();
+    await settled;
+  });
+
+  it('buries what it cannot put into a retry queue, as there is none', async () => {
+    preprocessor.gate = Promise.reject(new Error('no connection'));
+    pipeline.accept(deliver(request).delivery);
+    (await publisher.nextLetter()).reject(new UnroutableError('inference.retry.1000'));
+    expect((await publisher.nextLetter()).queue).toBe('inference.dead');
+  });
+
+  it('does not try again what would come back after its deadline', async () => {
+    preprocessor.gate = Promise.reject(new Error('no connection'));
+    pipeline.accept(deliver(request, { expiration: '900' }).delivery);
+    expect((await publisher.nextLetter()).queue).toBe('inference.dead');
+  });
+
+  it('passes on a deadline as a moment, so that the time to it goes on while the request waits', async () => {
+    await new Promise<void>((resolve) => setImmediate(resolve)); // receipt is the beginning of its turn
+    preprocessor.gate = Promise.reject(new Error('no connection'));
+    const before = Date.now();
+    pipeline.accept(deliver(request, { expiration: '60000' }).delivery);
+    const { headers, expiration } = (await publisher.nextLetter()).options;
+    const after = Date.now();
+    const { 'x-deadline': deadline } = headers as { 'x-deadline': number };
+    expect(deadline).toBeGreaterThanOrEqual(before + 59_999);
+    expect(deadline).toBeLessThanOrEqual(after + 60_001);
+    expect(expiration).toBeUndefined();
+  });
+
+  describe('a request that comes again because only its ack was lost', () => {
+    /** What the broker does where a connection is lost: the first delivery is void, the message comes again. */
+    const again = (body: object, properties: object) => deliver(body, properties, 2, { redelivered: true });
+
+    it.each([
+      ['it has its result', request, { messageId: 'm', ...asking }, 1],
+      ['it has its error answer and its dead letter', {}, { messageId: 'm', ...asking }, 2],
+      ['it has its dead letter', {}, { messageId: 'm' }, 1],
+    ])('is acked and nothing else: %s', async (_, body, properties, publishes) => {
+      const first = deliver(body, properties);
+      pipeline.accept(first.delivery);
+      for (let count = 0; count < publishes; count++) (await publisher.nextOfAny()).resolve();
+      await first.settled;
+      const second = again(body, properties);
+      pipeline.accept(second.delivery);
+      await second.settled;
+      second.acks.flush();
+      expect(second.channel.settlements).toEqual(['ack 2']);
+      expect(publisher.published).toHaveLength(publishes);
+    });
+
+    it('is acked, not published, when its first answer is confirmed while it is on its way again', async () => {
+      const properties = { messageId: 'm', ...asking };
+      const first = deliver(request, properties);
+      pipeline.accept(first.delivery);
+      const answer = await publisher.nextAnswer();
+      first.acks.close();
+      const gate = deferred();
+      preprocessor.gate = gate.promise;
+      const second = again(request, properties);
+      pipeline.accept(second.delivery);
+      answer.resolve();
+      await first.settled;
+      gate.resolve();
+      await second.settled;
+      expect(publisher.published).toHaveLength(1);
+    });
+
+    it('is processed where its first attempt has no confirmed outcome', async () => {
+      const properties = { messageId: 'm', ...asking };
+      const first = deliver(request, properties);
+      pipeline.accept(first.delivery);
+      await publisher.nextAnswer();
+      first.acks.close();
+      pipeline.accept(again(request, properties).delivery);
+      expect((await publisher.nextAnswer()).messageId).toBe('m.answer');
+    });
+  });
+
   it('publishes nothing, and settles nothing, for a delivery that the broker has again', async () => {
     for (const body of [request, {}]) {
       const { delivery, acks, channel, settled } = deliver(body, asking);
@@ -315,13 +436,155 @@ describe('InferencePipeline', () => {
     }
   });
 
-  it('keeps what comes before it is opened, and takes the concurrency that is planned by then', async () => {
-    const capacity = { prefetch: 1000, concurrency: 1, longestIoWaitMs: 0 };
-    pipeline = pipelineWith(capacity);
+  describe('deadlines', () => {
+    const passed = { ...asking, correlationId: 'late', expiration: '0' };
+
+    async function expectDeadlineExceeded(where: string): Promise<void> {
+      const answer = await publisher.nextAnswer();
+      expect(answer.correlationId).toBe('late');
+      expect(JSON.parse(answer.body)).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+      expect(JSON.parse(answer.body)).toMatchObject({ error: expect.stringContaining(where) });
+      answer.resolve();
+      const letter = await publisher.nextLetter();
+      expect(letter.options.headers).toMatchObject({ 'x-error-code': 'DEADLINE_EXCEEDED' });
+      letter.resolve();
+    }
+
+    it.each([
+      ['`expiration`', request, passed],
+      [
+        '`parameters.timeout`',
+        { ...request, parameters: { timeout: 0.001 } },
+        { ...passed, expiration: undefined },
+      ],
+    ])(
+      'a message is answered at its %s while it waits for its turn, which then does nothing',
+      async (_, body, properties) => {
+        pipeline = open(1);
+        const gate = deferred();
+        preprocessor.gate = gate.promise;
+        const ahead = deliver(request, asking);
+        pipeline.accept(ahead.delivery);
+        const waiting = deliver(body, properties);
+        pipeline.accept(waiting.delivery);
+        await delays.end();
+        await expectDeadlineExceeded('while it waited for its turn');
+        await waiting.settled;
+        gate.resolve();
+        (await publisher.nextAnswer()).resolve();
+        await ahead.settled;
+        expect(preprocessor.mostAtOnce).toBe(1);
+        expect(publisher.published).toHaveLength(3);
+      },
+    );
+
+    it('a message is answered at its deadline while it is in preprocessing, and takes up its slot until it leaves', async () => {
+      pipeline = open(1);
+      const gate = deferred();
+      preprocessor.gate = gate.promise;
+      const late = deliver(request, passed);
+      pipeline.accept(late.delivery);
+      const next = deliver(request, asking);
+      pipeline.accept(next.delivery);
+      await delays.end();
+      await expectDeadlineExceeded('in preprocessing');
+      await late.settled;
+      expect(preprocessor.preparing).toBe(1);
+      gate.resolve();
+      const result = await publisher.nextAnswer();
+      expect(result.type).toBe('inference.result');
+      result.resolve();
+      await next.settled;
+      expect(preprocessor.mostAtOnce).toBe(1);
+      expect(publisher.published).toHaveLength(3);
+    });
+
+    it('a result is published whose deadline passes after inference', async () => {
+      pipeline.accept(deliver(request, { ...asking, expiration: '0' }).delivery);
+      expect((await publisher.nextAnswer()).type).toBe('inference.result');
+      await delays.end();
+      expect(publisher.published).toHaveLength(1);
+    });
+  });
+
+  it('does not begin what has crashed the worker too often: error, dead letter, ack', async () => {
+    const suspicion = { crashes: 4, company: 1, isConclusive: true };
+    const { delivery, acks, channel, settled } = deliver(request, asking, 1, { suspicion });
+    pipeline.accept(delivery);
+    const answer = await publisher.nextAnswer();
+    expect(JSON.parse(answer.body)).toMatchObject({ id: 'r', code: 'CRASH_SUSPECT' });
+    expect(answer.body).toMatch(/crashed 4 times with this request in hand/);
+    answer.resolve();
+    const letter = await publisher.nextLetter();
+    expect(letter.options.headers).toMatchObject({ 'x-error-code': 'CRASH_SUSPECT' });
+    letter.resolve();
+    await settled;
+    acks.flush();
+    expect(channel.settlements).toEqual(['ack 1']);
+    expect(preprocessor.mostAtOnce).toBe(0);
+  });
+
+  it('has a suspect alone in process', async () => {
+    const gate = deferred();
+    preprocessor.gate = gate.promise;
+    const suspicion = { crashes: 2, company: 1, isConclusive: false };
+    const all = [1, 2, 3].map((tag) => deliver(request, {}, tag, { suspicion }));
+    for (const { delivery } of all) pipeline.accept(delivery);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(preprocessor.preparing).toBe(1);
+    gate.resolve();
+    await Promise.all(all.map(({ settled }) => settled));
+    expect(preprocessor.mostAtOnce).toBe(1);
+  });
+
+  it('gives the slot of what was handed back meanwhile to others, and only that slot', async () => {
+    pipeline = open(1);
+    const stuck = deferred();
+    preprocessor.gate = stuck.promise;
+    const handedBack = deliver(request, asking);
+    const waiting = deliver(request, asking, 2);
+    pipeline.accept(handedBack.delivery);
+    pipeline.accept(waiting.delivery);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(preprocessor.preparing).toBe(1);
+    const next = deferred();
+    preprocessor.gate = next.promise;
+    handedBack.delivery.handBack();
+    pipeline.abandon(handedBack.delivery);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(preprocessor.preparing).toBe(2);
+    const others = [3, 4].map((tag) => deliver(request, asking, tag));
+    for (const { delivery } of others) pipeline.accept(delivery);
+    stuck.resolve();
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(preprocessor.preparing).toBe(1);
+    expect(publisher.published).toEqual([]);
+    next.resolve();
+    for (let answered = 0; answered < 3; answered++) (await publisher.nextAnswer()).resolve();
+    await Promise.all([waiting, ...others].map(({ settled }) => settled));
+  });
+
+  it('leaves the slots as they are when what is handed back was only waiting for one', async () => {
+    pipeline = open(1);
+    const gate = deferred();
+    preprocessor.gate = gate.promise;
+    const [first, waiting] = [deliver(request, asking), deliver(request, asking, 2)];
+    for (const { delivery } of [first, waiting]) pipeline.accept(delivery);
+    waiting.delivery.handBack();
+    pipeline.abandon(waiting.delivery);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(preprocessor.preparing).toBe(1);
+    gate.resolve();
+    (await publisher.nextAnswer()).resolve();
+    await first.settled;
+    expect(publisher.published).toHaveLength(1);
+  });
+
+  it('keeps what comes before it is opened', async () => {
+    pipeline = pipelineWith();
     preprocessor.gate = new Promise(() => {});
     for (let tag = 1; tag <= 5; tag++) pipeline.accept(deliver(request, {}, tag).delivery);
-    capacity.concurrency = 3;
-    pipeline.open();
+    pipeline.open(3);
     await new Promise<void>((resolve) => setImmediate(resolve));
     expect(preprocessor.preparing).toBe(3);
   });

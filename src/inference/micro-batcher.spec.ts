@@ -292,13 +292,6 @@ describe('MicroBatcher', () => {
       expect(runner.batches[1]).toEqual(['b']);
     });
 
-    it('refuses any number of items at once', async () => {
-      const batcher = batcherOf(new ManualRunner(), { maxSize: 1, refuse: () => new Error('late') });
-      const answers = addAll(batcher, 'x'.repeat(50_000));
-      await turn();
-      expect((await answers).every(({ status }) => status === 'rejected')).toBe(true);
-    });
-
     it('waits no longer once it is told that nothing is expected any more', async () => {
       const runner = new ManualRunner();
       let expected = 1;
@@ -323,38 +316,75 @@ describe('MicroBatcher', () => {
     });
   });
 
-  describe('refusing', () => {
-    it('answers a refused item with its refusal and runs the others', async () => {
-      const runner = new ManualRunner();
-      const late = new Error('too late');
-      const refuse = (item: string) => (item === 'b' ? late : undefined);
-      const answers = addAll(batcherOf(runner, { refuse }), 'abc');
-      await turn();
-      await runner.answer(['A', 'C']);
-      expect(runner.batches).toEqual([['a', 'c']]);
-      expect(await answers).toEqual([fulfilled('A'), rejected(late), fulfilled('C')]);
+  describe('deadlines', () => {
+    const late = (item: string) => new Error(`${item} is late`);
+    /** Items wait until the moment given for their letter. */
+    const until = (moments: Record<string, number>) => ({
+      deadline: { of: (item: string) => moments[item], error: late },
     });
 
-    it('asks as the batch is put together, not when the item comes', async () => {
+    it('answers an item at its deadline while it waits for company, and leaves the others waiting', async () => {
       const runner = new ManualRunner();
-      let isLate = false;
-      const refuse = () => (isLate ? new Error('too late') : undefined);
-      const batcher = batcherOf(runner, { refuse, expected: () => 1 });
-      const answers = addAll(batcher, 'a');
-      await jest.advanceTimersByTimeAsync(9);
-      isLate = true;
+      const now = performance.now();
+      const batcher = batcherOf(runner, { ...until({ b: now + 5 }), expected: () => 1 });
+      const outcomes: string[] = [];
+      for (const item of 'abc') batcher.add(item).catch(({ message }: Error) => outcomes.push(message));
+      await jest.advanceTimersByTimeAsync(4);
+      expect(outcomes).toEqual([]);
       await jest.advanceTimersByTimeAsync(1);
-      expect(await answers).toEqual([rejected(new Error('too late'))]);
-      expect(runner.batches).toEqual([]);
+      expect(outcomes).toEqual(['b is late']);
+      await jest.advanceTimersByTimeAsync(5);
+      expect(runner.batches).toEqual([['a', 'c']]);
     });
 
-    it('runs nothing for a batch that is refused whole, and stays ready for the next', async () => {
+    it('answers an item at its deadline while the runner is busy', async () => {
       const runner = new ManualRunner();
-      const refuse = (item: string) => (item === 'x' ? new Error('no') : undefined);
-      const batcher = batcherOf(runner, { refuse });
-      void addAll(batcher, 'xxxxab');
+      const batcher = batcherOf(runner, until({ b: performance.now() + 5 }));
+      void addAll(batcher, 'a');
+      await turn();
+      const answers = addAll(batcher, 'b');
+      await jest.advanceTimersByTimeAsync(5);
+      expect(await answers).toEqual([rejected(late('b'))]);
+      await runner.answer(['A']);
+      expect(runner.batches).toEqual([['a']]);
+    });
+
+    it('leaves an item alone whose batch runs at its deadline', async () => {
+      const runner = new ManualRunner();
+      const answers = addAll(batcherOf(runner, until({ a: performance.now() + 5 })), 'a');
+      await jest.advanceTimersByTimeAsync(50);
+      await runner.answer(['A']);
+      expect(await answers).toEqual([fulfilled('A')]);
+    });
+
+    it('runs nothing for a batch that is late as a whole, and stays ready for the next', async () => {
+      const runner = new ManualRunner();
+      const answers = addAll(batcherOf(runner, until({ x: performance.now() })), 'xxxxab');
       await turn();
       expect(runner.batches).toEqual([['a', 'b']]);
+      await runner.answer(['A', 'B']);
+      expect((await answers).slice(3)).toEqual([rejected(late('x')), fulfilled('A'), fulfilled('B')]);
+    });
+
+    it('refuses any number of items at once', async () => {
+      const batcher = batcherOf(new ManualRunner(), { maxSize: 1, ...until({ x: performance.now() }) });
+      const answers = addAll(batcher, 'x'.repeat(50_000));
+      await turn();
+      expect((await answers).every(({ status }) => status === 'rejected')).toBe(true);
+    });
+
+    it('gives an item its error ahead of its batch when the runner refuses it', async () => {
+      const rest = deferred<Answers>();
+      const run: RunBatch<string, string> = (_, refuse) => {
+        refuse('b', late('b'));
+        return rest.promise;
+      };
+      const batcher = new MicroBatcher([run], { maxSize: 4, maxWaitMs: 10 });
+      const answers = letters('abc').map((item) => batcher.add(item));
+      void turn();
+      await expect(answers[1]).rejects.toEqual(late('b'));
+      rest.resolve(['A', late('b'), 'C']);
+      expect(await Promise.all([answers[0], answers[2]])).toEqual(['A', 'C']);
     });
   });
 });

@@ -1,11 +1,25 @@
-import { turnNow } from '../turn-clock.js';
+import { Clock, REAL_TIME } from '../clock.js';
+import { DeadlineAlarm } from '../deadline/deadline-alarm.js';
 import { Fifo } from './fifo.js';
 
 /**
  * Runs a batch: one value or Error for each item, in the order of the items. A rejection, or an answer of
  * another length, fails every item.
+ *
+ * @param refuse gives an item its error now, ahead of the batch's answers
  */
-export type RunBatch<T, R> = (items: readonly T[]) => Promise<readonly (R | Error)[]>;
+export type RunBatch<T, R> = (
+  items: readonly T[],
+  refuse: (item: T, error: Error) => void,
+) => Promise<readonly (R | Error)[]>;
+
+/** Items that wait only so long. */
+export interface ItemDeadline<T> {
+  /** In ms, on the batcher's clock; undefined: it waits as long as it takes. */
+  of(item: T): number | undefined;
+  /** The answer to an item whose deadline has passed while it waited. */
+  error(item: T): Error;
+}
 
 export interface MicroBatcherOptions<T> {
   /** Largest batch handed to a runner. */
@@ -16,8 +30,8 @@ export interface MicroBatcherOptions<T> {
   readonly expected?: () => number;
   /** Only items of the same group share a batch. Default: all do. */
   readonly groupOf?: (item: T) => string;
-  /** Looks at an item as its batch is put together: an Error keeps it out and is its answer. */
-  readonly refuse?: (item: T) => Error | undefined;
+  /** Until when items may wait: then each is answered at once, and runs in no batch. Default: none has a deadline. */
+  readonly deadline?: ItemDeadline<T>;
 }
 
 interface Waiting<T, R> {
@@ -35,14 +49,17 @@ export class MicroBatcher<T, R> {
   private readonly groups = new Map<string, Fifo<Waiting<T, R>>>();
   private readonly free: RunBatch<T, R>[];
   private isScheduled = false;
-  private timer: NodeJS.Timeout | undefined;
+  private callOffWait: () => void = () => {};
+  private readonly alarm: DeadlineAlarm;
 
   /** @param runners each runs one batch at a time */
   constructor(
     runners: readonly RunBatch<T, R>[],
     private readonly options: MicroBatcherOptions<T>,
+    private readonly clock: Clock = REAL_TIME,
   ) {
     this.free = [...runners];
+    this.alarm = new DeadlineAlarm((now) => this.refuseLate(now), clock);
   }
 
   /** Resolves with the item's own answer, or rejects with its own error. */
@@ -51,7 +68,9 @@ export class MicroBatcher<T, R> {
       const key = this.options.groupOf?.(item) ?? '';
       let group = this.groups.get(key);
       if (!group) this.groups.set(key, (group = new Fifo()));
-      group.push({ item, since: turnNow(), resolve, reject });
+      group.push({ item, since: this.clock.turnNow(), resolve, reject });
+      const deadline = this.options.deadline?.of(item);
+      if (deadline !== undefined) this.alarm.set(deadline);
       this.schedule();
     });
   }
@@ -68,19 +87,18 @@ export class MicroBatcher<T, R> {
   private schedule(): void {
     if (this.isScheduled) return;
     this.isScheduled = true;
-    setImmediate(() => {
+    this.clock.nextTurn(() => {
       this.isScheduled = false;
       this.dispatch();
     });
   }
 
   private dispatch(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
+    this.callOffWait();
     while (this.free.length > 0 && this.groups.size > 0) {
       const { key, waitMs } = this.nextGroup();
       if (waitMs > 0) {
-        this.timer = setTimeout(() => this.dispatch(), waitMs);
+        this.callOffWait = this.clock.after(waitMs, () => this.dispatch());
         return;
       }
       const batch = this.take(key);
@@ -90,7 +108,7 @@ export class MicroBatcher<T, R> {
 
   /** Of the groups that need not wait, the one whose head is oldest; else the one that has to wait least. */
   private nextGroup(): { key: string; waitMs: number } {
-    const now = performance.now();
+    const now = this.clock.now();
     const isAnyExpected = (this.options.expected?.() ?? 0) > 0;
     let next = { key: '', waitMs: Infinity, since: Infinity };
     for (const [key, group] of this.groups) {
@@ -107,20 +125,39 @@ export class MicroBatcher<T, R> {
     const group = this.groups.get(key);
     const batch = group?.take(this.options.maxSize) ?? [];
     if (group?.length === 0) this.groups.delete(key);
-    const { refuse } = this.options;
-    if (!refuse) return batch;
-    return batch.filter((waiting) => {
-      const refusal = refuse(waiting.item);
-      if (refusal) waiting.reject(refusal);
-      return !refusal;
-    });
+    if (!this.options.deadline) return batch;
+    const now = this.clock.now(); // the alarm may be late: a long run holds up the event loop
+    return batch.filter((waiting) => !this.isRefused(waiting, now));
+  }
+
+  /** Answers what has waited beyond its deadline. @returns the earliest deadline of what still waits */
+  private refuseLate(now: number): number {
+    let earliest = Infinity;
+    for (const [key, group] of this.groups) {
+      group.extract((waiting) => {
+        const isRefused = this.isRefused(waiting, now);
+        if (!isRefused) earliest = Math.min(earliest, this.options.deadline?.of(waiting.item) ?? Infinity);
+        return isRefused;
+      });
+      if (group.length === 0) this.groups.delete(key);
+    }
+    return earliest;
+  }
+
+  private isRefused(waiting: Waiting<T, R>, now: number): boolean {
+    const { deadline } = this.options;
+    const isLate = deadline !== undefined && (deadline.of(waiting.item) ?? Infinity) <= now;
+    if (isLate) waiting.reject(deadline.error(waiting.item));
+    return isLate;
   }
 
   private async run(batch: readonly Waiting<T, R>[]): Promise<void> {
     const runner = this.free.pop();
     if (!runner) return;
+    const refuse = (item: T, error: Error) => batch.find((waiting) => waiting.item === item)?.reject(error);
     try {
-      answer(batch, await runner(batch.map(({ item }) => item)));
+      const items = batch.map(({ item }) => item);
+      answer(batch, await runner(items, refuse));
     } catch (error) {
       for (const waiting of batch) waiting.reject(error instanceof Error ? error : new Error(String(error)));
     } finally {

@@ -1,19 +1,17 @@
+import { deadlineExceeded } from '../deadline/deadline.js';
 import { runRows } from '../models/batch.js';
 import { ModelConfig } from '../models/model-config.js';
 import { MeasuredModel } from '../models/capacity.js';
 import { LoadedModel } from '../models/model.host.js';
 import { ModelFile } from '../models/model.repository.js';
+import { BatchLateError } from '../models/session.js';
 import { AnsweringModel } from '../protocol/answer.encoder.js';
 import { ModelSignature, Row, RowOutput } from '../protocol/rows.js';
 import { PreprocessModel } from '../preprocess/preprocessor.js';
 import { runBisecting } from './bisect.js';
 import { asInferenceError, InferenceError } from './inference.errors.js';
-import { MicroBatcher } from './micro-batcher.js';
-
-interface QueuedRow {
-  readonly row: Row;
-  readonly deadline?: number;
-}
+import { MicroBatcher, RunBatch } from './micro-batcher.js';
+import { QueuedRow, runTimely } from './timely-run.js';
 
 /** A model at work: its session, its batcher, and how many of its requests are on the way to it. */
 export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredModel {
@@ -43,19 +41,19 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
     this.signature = session.signature;
     ({ maxBatchSize: this.maxBatchSize, batchMs: this.batchMs } = profile);
     this.threads = threads;
-    const run = async (items: readonly QueuedRow[]) => {
+    const run = async (items: readonly QueuedRow[], deadline?: number) => {
       try {
-        const outputs = await runRows(
-          session,
-          items.map(({ row }) => row),
-        );
+        const rows = items.map(({ row }) => row);
+        const outputs = await runRows(session, rows, deadline);
         onBatch(items.length);
         return outputs;
       } catch (error) {
+        if (error instanceof BatchLateError) throw error;
         throw asInferenceError(error, 'INFERENCE_FAILED', `model '${this.name}' failed on this input`);
       }
     };
-    const runner = (items: readonly QueuedRow[]) => runBisecting(items, run);
+    const runner: RunBatch<QueuedRow, RowOutput> = async (items, refuse) =>
+      blamed(await runBisecting(items, (some) => runTimely(some, run, refuse)));
     this.batcher = new MicroBatcher(
       Array.from({ length: session.parallelism }, () => runner),
       {
@@ -63,7 +61,10 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
         maxWaitMs: maxBatchWaitMs,
         expected: () => this.preparing,
         groupOf: hasOpenRow(this.signature) ? ({ row }) => row.dims.join(';') : undefined,
-        refuse: ({ deadline }) => deadlineError(deadline),
+        deadline: {
+          of: ({ deadline }) => deadline,
+          error: ({ deadline = NaN }) => deadlineExceeded(deadline, 'while it waited for a batch'),
+        },
       },
     );
   }
@@ -111,18 +112,14 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
   }
 }
 
+/** A row that fails beside others that do not has nothing else to blame. */
+function blamed(answers: readonly (RowOutput | Error)[]): readonly (RowOutput | Error)[] {
+  const failures = answers.filter((answer) => answer instanceof Error);
+  if (failures.length === 0 || failures.length === answers.length) return answers;
+  return answers.map((answer) => (answer instanceof InferenceError ? answer.asOwnFault() : answer));
+}
+
 /** True where rows of one model may differ in their dimensions, and so cannot share every batch. */
 function hasOpenRow({ inputs, isBatched }: ModelSignature): boolean {
   return inputs.some(({ shape }) => shape.slice(isBatched ? 1 : 0).some((dim) => typeof dim === 'string'));
-}
-
-/** The error of a deadline that has passed. */
-export function deadlineError(deadline: number | undefined): InferenceError | undefined {
-  if (deadline === undefined) return undefined;
-  const late = performance.now() - deadline;
-  if (late <= 0) return undefined;
-  return new InferenceError(
-    'DEADLINE_EXCEEDED',
-    `the deadline passed ${late.toFixed(0)} ms before inference; allow more time in \`expiration\` or \`parameters.timeout\``,
-  );
 }

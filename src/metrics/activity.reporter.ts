@@ -26,18 +26,19 @@ export class ActivityReporter implements OnApplicationBootstrap, OnApplicationSh
   }
 
   private report(): void {
-    const { answered, deadLettered, batches, rows, p50Ms, p99Ms } = this.activity.takeSummary();
+    const { answered, deadLettered, retried, batches, rows, p50Ms, p99Ms } = this.activity.takeSummary();
     const { inHand } = this.transport;
     const now = performance.now();
     const seconds = (now - this.lastReportAt) / 1000;
     this.lastReportAt = now;
-    if (answered + deadLettered + inHand === 0) return;
+    if (answered + deadLettered + retried + inHand === 0) return;
     this.logger.log({
       message:
         `${Math.round(answered / seconds)} msg/s, p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms, ` +
-        `mean batch ${(rows / Math.max(batches, 1)).toFixed(1)}, in hand ${inHand}, dead-lettered ${deadLettered}`,
+        `mean batch ${(rows / Math.max(batches, 1)).toFixed(1)}, in hand ${inHand}, retried ${retried}, dead-lettered ${deadLettered}`,
       answered,
       deadLettered,
+      retried,
       inHand,
       p50Ms,
       p99Ms,

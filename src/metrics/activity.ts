@@ -5,6 +5,7 @@ import { Injectable } from '@nestjs/common';
 export interface ActivitySummary {
   readonly answered: number;
   readonly deadLettered: number;
+  readonly retried: number;
   readonly batches: number;
   /** Rows in those batches. */
   readonly rows: number;
@@ -18,6 +19,7 @@ export interface ActivitySummary {
 export class Activity {
   private answeredCount = 0;
   private deadLetteredCount = 0;
+  private retriedCount = 0;
   private batches = 0;
   private rows = 0;
   private latencyUs: RecordableHistogram = createHistogram();
@@ -32,6 +34,10 @@ export class Activity {
     this.deadLetteredCount++;
   }
 
+  retried(): void {
+    this.retriedCount++;
+  }
+
   batchRan(rows: number): void {
     this.batches++;
     this.rows += rows;
@@ -42,12 +48,13 @@ export class Activity {
     const summary = {
       answered: this.answeredCount,
       deadLettered: this.deadLetteredCount,
+      retried: this.retriedCount,
       batches: this.batches,
       rows: this.rows,
       p50Ms: this.latencyUs.percentile(50) / 1000,
       p99Ms: this.latencyUs.percentile(99) / 1000,
     };
-    this.answeredCount = this.deadLetteredCount = this.batches = this.rows = 0;
+    this.answeredCount = this.deadLetteredCount = this.retriedCount = this.batches = this.rows = 0;
     this.latencyUs.reset();
     return summary;
   }

@@ -6,10 +6,15 @@ import { Batch, Session } from './session.js';
  * Runs the rows as one batch. All must have the same dimensions; a model without a batch dimension takes one.
  *
  * @returns one output a row, in the order of the rows
- * @throws Error with ONNX Runtime's reason; then no row has an output. The rows stay as they are.
+ * @param deadline the earliest of the rows'
+ * @throws BatchLateError, or Error with ONNX Runtime's reason; then no row has an output. The rows stay as they are.
  */
-export async function runRows(session: Session, rows: readonly Row[]): Promise<RowOutput[]> {
-  return split(await session.run(join(rows, session.signature)), rows.length, session.signature);
+export async function runRows(
+  session: Session,
+  rows: readonly Row[],
+  deadline?: number,
+): Promise<RowOutput[]> {
+  return split(await session.run(join(rows, session.signature), deadline), rows.length, session.signature);
 }
 
 /** Copies also a row that is alone: what a session is given may be gone afterwards, and a row may run again. */

@@ -1,6 +1,7 @@
 import { setPriority } from 'node:os';
-import { parentPort } from 'node:worker_threads';
-import { buffersOf, ThreadAnswer, ThreadRequest } from './inference-thread.js';
+import { parentPort, workerData } from 'node:worker_threads';
+import { BegunTasks } from './begun-tasks.js';
+import { buffersOf, processNow, ThreadAnswer, ThreadRequest } from './inference-thread.js';
 import { OnnxSession } from './onnx.session.js';
 import { Batch } from './session.js';
 import { warmUp } from './warm-up.js';
@@ -14,6 +15,7 @@ if (!port) throw new Error('this file is the body of a worker thread');
 // Where both want one CPU, the event loop goes first: its delay is a third of what it is otherwise (p99). On Linux the
 // priority is a thread's, elsewhere it would be the process's.
 if (process.platform === 'linux') setPriority(BELOW_NORMAL);
+const begun = new BegunTasks(workerData as SharedArrayBuffer);
 const sessions = new Map<string, OnnxSession>();
 let previous: Promise<void> = Promise.resolve();
 
@@ -24,7 +26,11 @@ port.on('message', (request: ThreadRequest & { readonly id: number }) => {
 async function answer(request: ThreadRequest & { readonly id: number }): Promise<void> {
   const { id } = request;
   try {
-    if (request.task === 'run') {
+    begun.add(id);
+    // Only after that: a deadline that passes here is either seen now, or passes in a batch that is known to run.
+    if (request.task === 'run' && (request.deadline ?? Infinity) <= processNow()) {
+      send({ id, isLate: true });
+    } else if (request.task === 'run') {
       const value = await sessionOf(request.model).run(request.batch);
       send({ id, value }, value);
     } else {

@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { beforeEach, describe, expect, it } from '@jest/globals';
-import { Batch } from './session.js';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { BegunTasks } from './begun-tasks.js';
+import { Batch, BatchLateError } from './session.js';
 import { buffersOf, InferenceThread } from './inference-thread.js';
 
 interface Asked {
@@ -17,7 +18,7 @@ class ManualWorker extends EventEmitter {
     this.asked.push(message);
   }
 
-  answer(at: number, outcome: { value: unknown } | { error: string }): void {
+  answer(at: number, outcome: { value: unknown } | { error: string } | { isLate: true }): void {
     this.emit('message', { id: this.asked[at]?.id, ...outcome });
   }
 }
@@ -31,11 +32,13 @@ describe('InferenceThread', () => {
   let worker: ManualWorker;
   let thread: InferenceThread;
   let deaths: string[];
+  let begun: BegunTasks;
 
   beforeEach(() => {
     worker = new ManualWorker();
     deaths = [];
-    thread = new InferenceThread(worker as unknown as Worker, ({ message }) => deaths.push(message));
+    begun = new BegunTasks();
+    thread = new InferenceThread(worker as unknown as Worker, ({ message }) => deaths.push(message), begun);
   });
 
   it('gives each batch its own answer, in whatever order they come', async () => {
@@ -76,6 +79,40 @@ describe('InferenceThread', () => {
     worker.emit('exit', 0);
     await end;
     expect(deaths).toEqual([]);
+  });
+
+  describe('a batch with a deadline', () => {
+    beforeEach(() => {
+      jest.useFakeTimers({ doNotFake: ['hrtime', 'nextTick', 'queueMicrotask'] });
+    });
+    afterEach(() => {
+      jest.useRealTimers();
+    });
+
+    it('is given up at that moment when the thread has not begun it, whatever the thread then says', async () => {
+      const run = thread.run('m', batchOf(1), performance.now() + 10);
+      const outcome = run.catch((error: unknown) => error);
+      await jest.advanceTimersByTimeAsync(9);
+      expect(thread.inHand).toBe(1);
+      await jest.advanceTimersByTimeAsync(1);
+      expect(await outcome).toEqual(new BatchLateError());
+      expect(thread.inHand).toBe(0);
+      worker.answer(0, { isLate: true });
+    });
+
+    it('runs to its end when the thread has begun it by then', async () => {
+      const run = thread.run('m', batchOf(1), performance.now() + 10);
+      begun.add(worker.asked[0]?.id as number);
+      await jest.advanceTimersByTimeAsync(100);
+      worker.answer(0, { value: 'outputs' });
+      expect(await run).toBe('outputs');
+    });
+
+    it('is late when the thread says so', async () => {
+      const run = thread.run('m', batchOf(1), performance.now() + 10);
+      worker.answer(0, { isLate: true });
+      await expect(run).rejects.toThrow(BatchLateError);
+    });
   });
 
   it('moves all tensors but strings and pieces of larger arrays', () => {

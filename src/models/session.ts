@@ -7,6 +7,14 @@ export interface Batch {
   readonly dims: readonly (readonly number[])[];
 }
 
+/** A batch has not run, because a deadline passed while it waited to. */
+export class BatchLateError extends Error {
+  constructor() {
+    super('a deadline passed before the batch could run');
+    this.name = 'BatchLateError';
+  }
+}
+
 /** A loaded model, on this thread or in others. */
 export interface Session {
   readonly signature: ModelSignature;
@@ -15,7 +23,8 @@ export interface Session {
   /**
    * Runs one batch. The tensors given are used up: they may be gone afterwards.
    *
-   * @throws Error with ONNX Runtime's reason
+   * @param deadline the batch must not wait beyond it (`performance.now()`); once it runs, it runs to its end
+   * @throws BatchLateError, or Error with ONNX Runtime's reason
    */
-  run(batch: Batch): Promise<Batch>;
+  run(batch: Batch, deadline?: number): Promise<Batch>;
 }

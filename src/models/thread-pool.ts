@@ -27,7 +27,7 @@ export class ThreadPool {
     return {
       signature,
       parallelism: BATCHES_PER_THREAD * this.size,
-      run: (batch: Batch) => this.leastBusy().run(file.name, batch),
+      run: (batch: Batch, deadline?: number) => this.leastBusy().run(file.name, batch, deadline),
     };
   }
 

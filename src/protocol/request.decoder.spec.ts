@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { refusalOf } from '../../test/support/refusal.js';
 import { InferenceError } from '../inference/inference.errors.js';
 import { RequestMessage } from './message.js';
-import { decodeRequest, identify } from './request.decoder.js';
+import { decodeRequest, foreseeDeadline, identify } from './request.decoder.js';
 
 type Properties = RequestMessage['properties'];
 
@@ -160,6 +160,52 @@ describe('decodeRequest', () => {
     it('is the earlier of expiration and timeout', () => {
       expect(remaining({ expiration: '100' }, { timeout: 250_000 })).toBe(100);
       expect(remaining({ expiration: '900' }, { timeout: 250_000 })).toBe(250);
+    });
+
+    it('reads the header x-deadline as a moment, in ms since 1970', () => {
+      expect(remaining({ headers: { 'x-deadline': NOW + 70 } })).toBe(70);
+      expect(remaining({ headers: { 'x-deadline': NOW - 70 } })).toBe(-70);
+      expect(remaining({ headers: { 'x-deadline': NOW + 70 }, expiration: '50' })).toBe(50);
+      expect(remaining({ headers: { 'x-deadline': NOW + 70 }, expiration: '90' })).toBe(70);
+      for (const absent of ['soon', NaN, -1, null])
+        expect(remaining({ headers: { 'x-deadline': absent } })).toBe(Infinity);
+    });
+
+    it.each([
+      ['expiration', { expiration: '500' }, 500],
+      ['expiration and timestamp', { expiration: '500', timestamp: NOW - 100 }, 400],
+      ['x-deadline', { headers: { 'x-deadline': NOW + 300 } }, 300],
+    ])('is the same moment however late the message is decoded: %s', (_, properties, expected) => {
+      const receivedAt = performance.now();
+      const message = messageOf({ data: [] }, properties);
+      jest.advanceTimersByTime(200);
+      expect(decodeRequest(message.content, message, receivedAt).deadline).toBeCloseTo(
+        receivedAt + expected,
+        6,
+      );
+    });
+
+    it('is foreseen before decoding, as it will be decoded', () => {
+      const cases: [body: object | string, properties: Properties][] = [
+        [{ data: [] }, {}],
+        [{ data: [] }, { expiration: '500' }],
+        [{ data: [], parameters: { timeout: 250_000 } }, {}],
+        [{ data: [], parameters: { timeout: 250_000 } }, { expiration: '100' }],
+        [{ pattern: 'infer', data: { data: [], parameters: { timeout: 1000 } } }, { expiration: '100' }],
+      ];
+      for (const [body, properties] of cases) {
+        const message = messageOf(body, properties);
+        const { deadline } = decodeRequest(message.content, message, performance.now());
+        expect(foreseeDeadline(message, performance.now())).toBe(deadline);
+      }
+    });
+
+    it('is foreseen from the properties alone where the body is broken or compressed', () => {
+      const timeout = { data: [], parameters: { timeout: 1000 } };
+      const compressed = messageOf(gzipSync(JSON.stringify(timeout)), { contentEncoding: 'gzip' });
+      expect(foreseeDeadline(compressed, 0)).toBeUndefined();
+      const broken = messageOf('{"timeout"', { expiration: '100' });
+      expect(foreseeDeadline(broken, 0)).toBe(100);
     });
 
     it.each([[-1], ['5'], [null], [{}]])('is refused when the timeout is %j', (timeout) => {

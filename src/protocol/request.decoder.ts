@@ -1,6 +1,7 @@
 import { InferenceError } from '../inference/inference.errors.js';
 import { InferenceRequest, NestPacket, RequestTensor } from './inference-request.js';
 import { RequestMessage } from './message.js';
+import { readDeadline } from './request.deadline.js';
 
 /** The pattern that Nest's `ClientProxy` addresses: `client.send('infer', request)`. */
 export const INFER_PATTERN = 'infer';
@@ -134,30 +135,19 @@ function readOutputs(outputs: unknown): string[] | undefined {
   return names.length > 0 ? names : undefined;
 }
 
-/** A timestamp of whole seconds may lie up to this long before the moment that it stands for. */
-const TIMESTAMP_RESOLUTION_MS = 1000;
-
-function readDeadline(
-  properties: RequestMessage['properties'],
-  timeout: unknown,
-  receivedAt: number,
-): number | undefined {
-  const expiration = Number(properties.expiration ?? NaN);
-  let remainingMs = Infinity;
-  if (expiration >= 0) remainingMs = expiration - ageMs(properties.timestamp);
-  if (timeout !== undefined) {
-    if (typeof timeout !== 'number' || !(timeout >= 0))
-      throw invalid('`parameters.timeout` must be a number of microseconds');
-    if (timeout > 0) remainingMs = Math.min(remainingMs, timeout / 1000); // 0: none, as in Triton
-  }
-  return remainingMs === Infinity ? undefined : receivedAt + remainingMs;
-}
-
-function ageMs(timestamp: unknown): number {
-  if (typeof timestamp !== 'number' || timestamp <= 0) return 0;
-  const isMilliseconds = timestamp > 1e11;
-  const since = isMilliseconds ? timestamp : timestamp * 1000 + TIMESTAMP_RESOLUTION_MS;
-  return Math.max(0, Date.now() - since);
+/**
+ * The deadline of a message that has not been decoded yet, as far as it can be told for little: the body is decoded only
+ * where it is likely to hold one, and not when it is compressed. Never throws.
+ *
+ * @param receivedAt as for {@link decodeRequest}
+ */
+export function foreseeDeadline(message: RequestMessage, receivedAt: number): number | undefined {
+  const { content, properties } = message;
+  if (!properties.contentEncoding && content.includes('"timeout"'))
+    try {
+      return decodeRequest(content, message, receivedAt).deadline;
+    } catch {} // which it is told when its turn comes
+  return readDeadline(properties, undefined, receivedAt);
 }
 
 function optionalObject(body: JsonObject, name: string): JsonObject | undefined {

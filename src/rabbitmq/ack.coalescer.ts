@@ -1,15 +1,19 @@
-import type { Channel, ConsumeMessage } from 'amqplib';
+import type { Channel } from 'amqplib';
+import type { Delivery } from './delivery.js';
+
+type InHand = Pick<Delivery, 'message' | 'receivedAt'>;
 
 /**
  * Settles the deliveries of one channel. Acks of one turn of the event loop leave together: one `multiple` ack
  * for all below the oldest delivery still in hand, single ones beyond it. Settlements on a channel that is gone
  * are dropped: the broker has those messages again.
  */
-export class AckCoalescer {
-  /** Tags in hand, oldest first: a Set keeps the order of insertion, and tags only grow. */
-  private readonly inHand = new Set<number>();
-  private toAck: number[] = [];
+export class AckCoalescer<Taken extends InHand = Delivery> {
+  /** By tag, oldest first: a Map keeps the order of insertion, and tags only grow. */
+  private readonly inHand = new Map<number, Taken>();
+  private toAck: Taken[] = [];
   private isOpen = true;
+  private isHolding = false;
 
   constructor(private readonly channel: Pick<Channel, 'ack' | 'nack' | 'nackAll'>) {}
 
@@ -18,27 +22,54 @@ export class AckCoalescer {
     return !this.isOpen;
   }
 
-  /** A delivery has come in. */
-  take(tag: number): void {
-    this.inHand.add(tag);
+  /** What the broker has not been told the outcome of, or has again. */
+  get unsettled(): Taken[] {
+    return [...this.inHand.values(), ...this.toAck];
   }
 
-  ack(tag: number): void {
+  /** A delivery has come in. */
+  take(delivery: Taken): void {
+    this.inHand.set(delivery.message.fields.deliveryTag, delivery);
+  }
+
+  ack(delivery: Taken): void {
     if (!this.isOpen) return;
-    this.inHand.delete(tag);
-    if (this.toAck.push(tag) === 1) setImmediate(() => this.flush());
+    this.inHand.delete(delivery.message.fields.deliveryTag);
+    if (this.toAck.push(delivery) === 1) setImmediate(() => this.flush());
   }
 
   /** Gives a message back to the queue. */
-  nack(tag: number): void {
+  nack(delivery: Taken): void {
     if (!this.isOpen) return;
-    this.inHand.delete(tag);
-    this.send(() => this.channel.nack(tagged(tag), false, true));
+    this.inHand.delete(delivery.message.fields.deliveryTag);
+    this.send(() => this.channel.nack(delivery.message, false, true));
+  }
+
+  /** In hand since before that time, on the clock of `performance.now()`; oldest first. */
+  receivedBefore(time: number): Taken[] {
+    const found: Taken[] = [];
+    if (!this.isOpen) return found;
+    for (const delivery of this.inHand.values()) {
+      if (delivery.receivedAt >= time) break;
+      found.push(delivery);
+    }
+    return found;
+  }
+
+  /** Acks wait from here on. */
+  hold(): void {
+    this.isHolding = true;
+  }
+
+  /** Sends the acks that have waited. */
+  release(): void {
+    this.isHolding = false;
+    this.flush();
   }
 
   /** Sends the acks that wait, gives everything else back to the queue, and takes no more. */
   handBackAll(): void {
-    this.flush();
+    this.release();
     if (!this.isOpen) return;
     if (this.inHand.size > 0) this.send(() => this.channel.nackAll(true));
     this.isOpen = false;
@@ -50,14 +81,26 @@ export class AckCoalescer {
   }
 
   flush(): void {
-    const tags = this.toAck;
+    if (!this.isOpen || this.isHolding || this.toAck.length === 0) return;
+    const acked = this.toAck;
     this.toAck = [];
-    if (!this.isOpen || tags.length === 0) return;
-    const oldestInHand = this.inHand.values().next().value ?? Infinity;
-    const prefix = tags.filter((tag) => tag < oldestInHand);
+    const oldestInHand = this.inHand.keys().next().value ?? Infinity;
+    let last: Taken | undefined;
+    let covered = 0;
+    for (const delivery of acked) {
+      const { deliveryTag } = delivery.message.fields;
+      if (deliveryTag > oldestInHand) continue;
+      covered++;
+      if (!last || deliveryTag > last.message.fields.deliveryTag) last = delivery;
+    }
     // The tag named must itself be outstanding, or the broker closes the channel (406): so one of these.
-    if (prefix.length > 0) this.send(() => this.channel.ack(tagged(Math.max(...prefix)), prefix.length > 1));
-    for (const tag of tags) if (tag > oldestInHand) this.send(() => this.channel.ack(tagged(tag), false));
+    if (last) this.sendAck(last, covered > 1);
+    for (const delivery of acked)
+      if (delivery.message.fields.deliveryTag > oldestInHand) this.sendAck(delivery, false);
+  }
+
+  private sendAck({ message }: Taken, allUpTo: boolean): void {
+    this.send(() => this.channel.ack(message, allUpTo));
   }
 
   /** A channel that is about to close refuses by an exception, before it says that it is closed. */
@@ -69,9 +112,4 @@ export class AckCoalescer {
       this.isOpen = false;
     }
   }
-}
-
-/** amqplib reads nothing else of the message. */
-function tagged(deliveryTag: number): ConsumeMessage {
-  return { fields: { deliveryTag } } as ConsumeMessage;
 }

@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { Backoff } from './backoff.js';
 
 describe('Backoff', () => {
-  it('doubles from 200 ms and stays at 5 s', () => {
+  it('doubles from 200 ms and stays at 2.5 s', () => {
     const backoff = new Backoff(() => 1);
-    expect(Array.from({ length: 7 }, () => backoff.next())).toEqual([200, 400, 800, 1600, 3200, 5000, 5000]);
+    expect(Array.from({ length: 7 }, () => backoff.next())).toEqual([200, 400, 800, 1600, 2500, 2500, 2500]);
   });
 
   it('leaves at most half of a delay to chance', () => {

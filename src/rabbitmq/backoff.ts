@@ -1,9 +1,10 @@
 const FIRST_MS = 200;
-const LONGEST_MS = 5_000;
+/** A broker that is back is found within 3 s. */
+const LONGEST_MS = 2_500;
 
 /**
  * Growing delays with jitter, so that many workers do not return to a broker in step: half of a delay that
- * doubles from 200 ms to 5 s is fixed, the other half random.
+ * doubles from 200 ms to 2.5 s is fixed, the other half random.
  */
 export class Backoff {
   private attempts = 0;

@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Logger } from '@nestjs/common';
 import { AmqpConnectionManager, AmqpConnectionManagerOptions, connect } from 'amqp-connection-manager';
 import { maskCredentials, Settings } from '../config/settings.js';
-import { EXIT_CONFIG, StartupError } from '../config/startup-error.js';
 import { Backoff } from './backoff.js';
+import { tlsFiles } from './tls-files.js';
 
 /** A peer that is gone is noticed after two to three heartbeats. */
 const HEARTBEAT_S = 10;
@@ -68,21 +67,6 @@ export function openBrokerConnection(settings: Settings, role: 'consume' | 'publ
 export async function closedInTime(closing: Promise<unknown> | undefined): Promise<void> {
   const timeout = new Promise((resolve) => setTimeout(resolve, CLOSE_TIMEOUT_MS).unref());
   await Promise.race([closing?.catch(() => {}), timeout]);
-}
-
-function tlsFiles(settings: Settings): object {
-  const names = { ca: 'RABBITMQ_CA_FILE', cert: 'RABBITMQ_CERT_FILE', key: 'RABBITMQ_KEY_FILE' } as const;
-  const files = Object.entries(names).map(([option, name]) => {
-    const path = settings[name];
-    if (!path) return [];
-    try {
-      return [[option, readFileSync(path)]];
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      throw new StartupError(`${name}: cannot read ${JSON.stringify(path)} (${code})`, EXIT_CONFIG);
-    }
-  });
-  return Object.fromEntries(files.flat()) as object;
 }
 
 function describeUrl(url: unknown): string {

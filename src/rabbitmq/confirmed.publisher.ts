@@ -3,6 +3,7 @@ import type { AmqpConnectionManager } from 'amqp-connection-manager';
 import type { ConfirmChannel, Message, Options } from 'amqplib';
 import { Settings } from '../config/settings.js';
 import { Answer } from './answer.frames.js';
+import { Backoff } from './backoff.js';
 import { closedInTime, openBrokerConnection } from './broker.connection.js';
 import { ChannelWriter } from './channel.writer.js';
 
@@ -43,7 +44,8 @@ interface Pending {
   reject(error: Error): void;
 }
 
-const REFUSED_RETRY_MS = 200;
+/** A queue that was full a moment ago may be still. */
+const REFUSED_FOR_MS = 5_000;
 
 /**
  * Publishes persistent, mandatory messages and says when the broker has confirmed them. Has a connection of its
@@ -57,7 +59,11 @@ export class ConfirmedPublisher {
   private manager: AmqpConnectionManager | undefined;
   private channel: ConfirmChannel | undefined;
   private writer: ChannelWriter | undefined;
+  /** What waits for a connection. */
   private parked: Pending[] = [];
+  /** What a full queue refused, and waits to be sent again. */
+  private refused: Pending[] = [];
+  private readonly refusals = new Backoff();
   private readonly returned = new Map<string, number>();
   private isBlocked = false;
   private isClosing = false;
@@ -73,12 +79,12 @@ export class ConfirmedPublisher {
 
   /** True while a queue that is full refuses messages; they are sent again and again. */
   get isRefused(): boolean {
-    return performance.now() - this.refusedAt < 10 * REFUSED_RETRY_MS;
+    return this.refused.length > 0 || performance.now() - this.refusedAt < REFUSED_FOR_MS;
   }
 
   /** Connects, and from then on stays connected. Does not wait for the broker. */
   start(): void {
-    const manager = openBrokerConnection(this.settings, 'publish');
+    const manager = this.connect();
     this.manager = manager;
     manager.on('blocked', () => (this.isBlocked = true));
     manager.on('unblocked', () => (this.isBlocked = false));
@@ -92,7 +98,7 @@ export class ConfirmedPublisher {
 
   /**
    * @returns when the broker has confirmed the message, which may be after reconnecting
-   * @throws UnroutableError, PublishAbandonedError, or RangeError for properties that AMQP cannot encode
+   * @throws UnroutableError, PublishAbandonedError, or RangeError or TypeError for what AMQP cannot encode
    */
   publish(message: Outgoing, purpose: Purpose): Promise<void> {
     return new Promise((resolve, reject) => this.attempt({ message, purpose, resolve, reject }));
@@ -102,7 +108,12 @@ export class ConfirmedPublisher {
   async close(): Promise<void> {
     this.isClosing = true;
     this.sendParked();
+    this.sendRefused();
     await closedInTime(this.manager?.close());
+  }
+
+  protected connect(): AmqpConnectionManager {
+    return openBrokerConnection(this.settings, 'publish');
   }
 
   private use(channel: ConfirmChannel): void {
@@ -125,6 +136,12 @@ export class ConfirmedPublisher {
     const parked = this.parked;
     this.parked = [];
     for (const pending of parked) this.attempt(pending);
+  }
+
+  private sendRefused(): void {
+    const { refused } = this;
+    this.refused = [];
+    for (const pending of refused) this.attempt(pending);
   }
 
   private attempt(pending: Pending): void {
@@ -151,7 +168,10 @@ export class ConfirmedPublisher {
       if (error) this.retry(pending, channel);
       else if (this.returned.size > 0 && this.takeReturn(message))
         pending.reject(new UnroutableError(message.queue));
-      else pending.resolve();
+      else {
+        if (this.refusals.attempt > 0) this.refusals.reset();
+        pending.resolve();
+      }
     };
     if (!('body' in message)) channel.publish('', message.queue, message.content, message.options, onConfirm);
     else if (this.writer?.takes(message)) this.writer.publish(message, onConfirm);
@@ -164,7 +184,8 @@ export class ConfirmedPublisher {
   private retry(pending: Pending, usedChannel: ConfirmChannel): void {
     if (this.channel !== usedChannel) return this.attempt(pending);
     this.refusedAt = performance.now();
-    setTimeout(() => this.attempt(pending), REFUSED_RETRY_MS);
+    // All of them together, and ever more slowly: a queue that is full stays so for a while.
+    if (this.refused.push(pending) === 1) setTimeout(() => this.sendRefused(), this.refusals.next());
   }
 
   /** A return comes before the confirm of its message, and carries nothing but the message to know it by. */

@@ -1,4 +1,4 @@
-import type { Options } from 'amqplib';
+import type { MessageProperties, Options } from 'amqplib';
 import { InferenceError } from '../inference/inference.errors.js';
 import { Delivery } from './delivery.js';
 
@@ -38,10 +38,17 @@ export function reasonHeaders(
 
 /** The properties of a dead letter: those of the message as received, and the reason in headers. */
 export function deadLetterProperties(delivery: Delivery, reason: Record<string, unknown>): Options.Publish {
-  const { properties } = delivery.message;
+  const { headers, ...kept } = copiedProperties(delivery.message.properties);
+  return { ...kept, headers: { ...headers, ...reason } };
+}
+
+/** The properties of a message that a copy of it may have: without those on which the broker would act. */
+export function copiedProperties(
+  properties: MessageProperties,
+): Options.Publish & { headers: Record<string, unknown> } {
   const headers = Object.entries(properties.headers ?? {}).filter(([name]) => !BROKER_HEADERS.includes(name));
   const kept = KEPT_PROPERTIES.map((name) => [name, properties[name] as unknown]).filter(canBeWritten);
-  return { ...Object.fromEntries(kept), headers: { ...Object.fromEntries(headers), ...reason } };
+  return { ...Object.fromEntries(kept), headers: Object.fromEntries(headers) };
 }
 
 /** AMQP has room for 255 bytes. What came in as bytes that are no UTF-8 has become longer by being read. */

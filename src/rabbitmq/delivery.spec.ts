@@ -7,14 +7,22 @@ function inHand(headers: object = {}) {
   const channel = new SettlingChannel();
   const acks = new AckCoalescer(channel);
   let timesSettled = 0;
+  let timesHandedBack = 0;
   const delivery = new Delivery(consumeMessage({}, { headers }, 7), acks, {
     onSettled: () => timesSettled++,
+    onHandedBack: () => timesHandedBack++,
   });
   const settlements = () => {
     acks.flush();
     return channel.settlements;
   };
-  return { delivery, acks, settlements, timesSettled: () => timesSettled };
+  return {
+    delivery,
+    acks,
+    settlements,
+    timesSettled: () => timesSettled,
+    timesHandedBack: () => timesHandedBack,
+  };
 }
 
 const WAYS = ['ack', 'handBack', 'drop'] as const;
@@ -51,6 +59,19 @@ describe('Delivery', () => {
       expect(settlements()).toEqual([]);
       expect(timesSettled()).toBe(1);
     }
+  });
+
+  it('is stale once it is handed back, says so once, and is not by being acked', () => {
+    const { delivery, timesHandedBack } = inHand();
+    delivery.handBack();
+    delivery.handBack();
+    expect({ isStale: delivery.isStale, times: timesHandedBack() }).toEqual({ isStale: true, times: 1 });
+    const acked = inHand();
+    acked.delivery.ack();
+    expect({ isStale: acked.delivery.isStale, times: acked.timesHandedBack() }).toEqual({
+      isStale: false,
+      times: 0,
+    });
   });
 
   it('counts its attempts from the header, this one included', () => {

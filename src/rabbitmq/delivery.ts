@@ -1,6 +1,14 @@
 import type { ConsumeMessage } from 'amqplib';
 import { turnNow } from '../turn-clock.js';
 import { AckCoalescer } from './ack.coalescer.js';
+import { Suspicion, UNSUSPECTED } from './suspicion.js';
+
+/** Who is told what became of a delivery. */
+export interface DeliveryCustody {
+  onSettled(delivery: Delivery): void;
+  /** It went back to the queue, by this process's own will. Follows {@link onSettled}. */
+  onHandedBack(delivery: Delivery): void;
+}
 
 /**
  * One AMQP message in hand. Settles exactly once, on the channel that delivered it; a second settlement, or one
@@ -9,35 +17,47 @@ import { AckCoalescer } from './ack.coalescer.js';
 export class Delivery {
   /** When it was received, on the clock of `performance.now()`. */
   readonly receivedAt = turnNow();
-  private isSettled = false;
+  /** Somebody is at it, or was. */
+  isBegun = false;
+  isSettled = false;
+  private isHandedBack = false;
 
   constructor(
     readonly message: ConsumeMessage,
     private readonly acks: AckCoalescer,
-    private readonly custody: { onSettled(): void },
+    private readonly custody: DeliveryCustody,
+    /** What is held against it. */
+    readonly suspicion: Suspicion = UNSUSPECTED,
   ) {
-    acks.take(message.fields.deliveryTag);
+    acks.take(this);
   }
 
   /** This attempt included. */
   get attempts(): number {
-    const earlier: unknown = this.message.properties.headers?.['x-attempts'];
-    return 1 + (typeof earlier === 'number' ? earlier : 0);
+    return 1 + this.count('x-attempts');
+  }
+
+  /** The earlier attempts that failed in an outage. */
+  get excusedAttempts(): number {
+    return this.count('x-attempts-excused');
   }
 
   /** True when the broker has the message again: whatever is done with it now is done twice. */
   get isStale(): boolean {
-    return this.acks.isClosed;
+    return this.isHandedBack || this.acks.isClosed;
   }
 
   /** The outcome is confirmed. */
   ack(): void {
-    if (this.settle()) this.acks.ack(this.message.fields.deliveryTag);
+    if (this.settle()) this.acks.ack(this);
   }
 
   /** Back to the queue, for another worker or another time. */
   handBack(): void {
-    if (this.settle()) this.acks.nack(this.message.fields.deliveryTag);
+    if (!this.settle()) return;
+    this.isHandedBack = true;
+    this.acks.nack(this);
+    this.custody.onHandedBack(this);
   }
 
   /** Nothing to tell the broker: it has the message again. */
@@ -45,10 +65,15 @@ export class Delivery {
     this.settle();
   }
 
+  private count(header: string): number {
+    const count: unknown = this.message.properties.headers?.[header];
+    return typeof count === 'number' ? count : 0;
+  }
+
   private settle(): boolean {
     if (this.isSettled) return false;
     this.isSettled = true;
-    this.custody.onSettled();
+    this.custody.onSettled(this);
     return true;
   }
 }

@@ -1,13 +1,14 @@
 import { Module } from '@nestjs/common';
 import { MetricsModule } from '../metrics/metrics.module.js';
 import { ModelsModule } from '../models/models.module.js';
+import { ConfirmedOutcomes } from './confirmed-outcomes.js';
 import { ConfirmedPublisher } from './confirmed.publisher.js';
 import { RabbitMqTransport } from './rabbitmq.transport.js';
 import { ResultPublisher } from './result.publisher.js';
 
 @Module({
   imports: [ModelsModule, MetricsModule],
-  providers: [RabbitMqTransport, ConfirmedPublisher, ResultPublisher],
+  providers: [RabbitMqTransport, ConfirmedPublisher, ConfirmedOutcomes, ResultPublisher],
   exports: [RabbitMqTransport, ConfirmedPublisher, ResultPublisher],
 })
 export class RabbitMqModule {}

@@ -3,22 +3,25 @@ import type { Duplex } from 'node:stream';
 import { Injectable, Logger } from '@nestjs/common';
 import { RmqContext, ServerRMQ } from '@nestjs/microservices';
 import type { AmqpConnectionManager, ChannelWrapper } from 'amqp-connection-manager';
-import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
+import type { Channel, ConfirmChannel } from 'amqplib';
 import { isObservable } from 'rxjs';
 import { Settings } from '../config/settings.js';
 import { Capacity } from '../models/capacity.js';
 import { INFER_PATTERN } from '../protocol/request.decoder.js';
-import { turnNow } from '../turn-clock.js';
-import { AckCoalescer } from './ack.coalescer.js';
 import { Backoff } from './backoff.js';
 import { closedInTime, openBrokerConnection } from './broker.connection.js';
+import { Caution } from './caution.js';
 import { ChannelWriter } from './channel.writer.js';
+import { ConfirmedPublisher } from './confirmed.publisher.js';
+import { Custody } from './custody.js';
 import { Delivery } from './delivery.js';
 import { DeliveryReader } from './delivery.reader.js';
+import { Intake, IntakeHost } from './intake.js';
+import { Overdue } from './overdue.js';
 import { ensureTopology } from './topology.js';
 
-/** `connecting`: not consuming now, on the way to it; the others are what they say. */
-export type TransportState = 'connecting' | 'consuming' | 'draining' | 'closed';
+/** `connecting`: not consuming now, on the way to it; `paused`: on purpose; the others are what they say. */
+export type TransportState = 'connecting' | 'consuming' | 'paused' | 'draining' | 'closed';
 
 /**
  * Nest's RabbitMQ transport with custody: takes deliveries, hands each to the `@MessagePattern('infer')`
@@ -28,18 +31,18 @@ export type TransportState = 'connecting' | 'consuming' | 'draining' | 'closed';
  * its own: raw bodies, no ack before the outcome, a cancelled consumer that comes back, and a close that drains.
  */
 @Injectable()
-export class RabbitMqTransport extends ServerRMQ {
+export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
   state: TransportState = 'connecting';
   /** Takes each delivery. Nest's own handler of the pattern, unless somebody knows a shorter way to it. */
   handler: ((delivery: Delivery) => void) | undefined;
   /** Takes the deliveries that a guard, pipe or interceptor kept from the handler. */
   onRefused: (delivery: Delivery, error: unknown) => void = (delivery) => delivery.handBack();
-  /** When a delivery was settled last, or the first of the present ones taken; `performance.now()`. */
-  lastProgressAt = performance.now();
-  private deliveriesInHand = 0;
-  private acks: AckCoalescer | undefined;
-  private consuming: { channel: ConfirmChannel; consumerTag: string } | undefined;
-  private onIdle: (() => void) | undefined;
+  /** Told what was handed back while somebody may still be working on it. */
+  onAbandoned: (delivery: Delivery) => void = () => {};
+  private readonly custody: Custody;
+  private readonly caution = new Caution();
+  private readonly overdue: Overdue;
+  private intake: Intake | undefined;
   private onListening: ((error?: unknown) => void) | undefined;
   private readonly setupBackoff = new Backoff();
   private readonly log = new Logger('RabbitMQ');
@@ -53,18 +56,29 @@ export class RabbitMqTransport extends ServerRMQ {
   constructor(
     private readonly settings: Settings,
     private readonly capacity: Capacity,
+    publisher: ConfirmedPublisher,
   ) {
     super({ urls: settings.RABBITMQ_URL, queue: settings.REQUEST_QUEUE, noAck: false });
+    this.custody = new Custody(settings.DELIVERY_LIMIT, () => capacity.prefetch);
+    this.overdue = new Overdue(settings.CONSUMER_TIMEOUT_MS, publisher, (delivery) =>
+      this.onAbandoned(delivery),
+    );
   }
 
   /** Deliveries that are not settled yet. */
   get inHand(): number {
-    return this.deliveriesInHand;
+    return this.custody.inHand;
+  }
+
+  /** When a delivery was settled last, or the first of the present ones taken; `performance.now()`. */
+  get lastProgressAt(): number {
+    return this.custody.lastProgressAt;
   }
 
   /** Calls back once the worker consumes, however long the broker takes to come up, or with what keeps it from starting. */
   override async listen(callback: (error?: unknown) => void): Promise<void> {
     this.onListening = callback;
+    this.overdue.start(() => this.intake);
     await super.listen((error) => error && callback(error));
     // Without a listener, a channel that cannot be opened would end the process.
     this.manager?.on('connect', () => {
@@ -84,29 +98,19 @@ export class RabbitMqTransport extends ServerRMQ {
   override async setupChannel(channel: ConfirmChannel): Promise<void> {
     // No listener for 'error': unhandled, it takes the connection down, and the manager then renews both.
     this.quicken(channel);
-    const acks = new AckCoalescer(channel);
-    channel.on('close', () => {
-      acks.close();
-      if (this.acks === acks && this.state === 'consuming') this.state = 'connecting';
-    });
+    const name = `onnxmq ${hostname()}:${process.pid}`;
+    const source = { queue: this.queue, name, prefetch: () => this.capacity.prefetch };
+    const intake = new Intake(channel, source, this.caution, this.custody, this);
+    channel.on('close', () => this.onClosed(intake));
     if (this.isStopping) return;
     try {
       const connection = this.manager?.connection;
       if (connection) await ensureTopology(connection, this.settings);
-      await channel.prefetch(this.capacity.prefetch);
       if (this.isStopping) return;
-      this.acks = acks;
-      const consumerTag = `onnxmq ${hostname()}:${process.pid}`;
-      await channel.consume(
-        this.queue,
-        (message) => (message ? this.accept(message, channel, acks) : this.onCancelled(acks)),
-        { consumerTag },
-      );
-      this.consuming = { channel, consumerTag };
-      if (this.isStopping) await this.cancelConsumer();
-      else this.onConsuming();
+      this.intake = intake;
+      await intake.open();
     } catch (error) {
-      if (!this.isStopping) this.onSetupFailed(error as Error, acks);
+      this.onFailed(error as Error, intake);
     }
   }
 
@@ -116,34 +120,52 @@ export class RabbitMqTransport extends ServerRMQ {
     void new DeliveryReader(channel);
   }
 
+  /** Takes nothing more for now, and resolves when nothing is in hand any longer. */
+  async pause(): Promise<void> {
+    this.caution.halt('outage', true);
+    await this.intake?.follow();
+    await this.custody.idle();
+  }
+
+  /**
+   * Takes one message in spite of a pause, and resolves when it is settled.
+   *
+   * @returns false when there is none, or no broker
+   */
+  async takeOne(): Promise<boolean> {
+    if (this.isStopping || !this.intake || this.intake.acks.isClosed) return false;
+    const isTaken = await this.intake.takeOne().catch(() => false);
+    if (isTaken) await this.custody.idle();
+    return isTaken;
+  }
+
+  /** Ends a pause. */
+  async resume(): Promise<void> {
+    this.caution.halt('outage', false);
+    await this.intake?.follow();
+  }
+
   /** Not ready from here on: the broker sends nothing more. */
   async stopConsuming(): Promise<void> {
     if (this.isStopping) return;
     this.state = 'draining';
-    await this.cancelConsumer();
+    await this.intake?.stop();
   }
 
   /** Waits for the deliveries in hand, then gives back to the queue what took longer than `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
-    const canStillSettle = this.acks && !this.acks.isClosed;
-    if (this.deliveriesInHand > 0 && canStillSettle)
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs);
-        this.onIdle = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    if (this.deliveriesInHand > 0 && canStillSettle)
-      this.log.warn(
-        `${this.deliveriesInHand} messages took longer than DRAIN_TIMEOUT_MS (${timeoutMs}): handed back`,
-      );
-    this.acks?.handBackAll();
+    const { acks } = this.intake ?? {};
+    const canStillSettle = acks && !acks.isClosed;
+    if (canStillSettle) await this.custody.idle(timeoutMs);
+    if (canStillSettle && this.inHand > 0)
+      this.log.warn(`${this.inHand} messages took longer than DRAIN_TIMEOUT_MS (${timeoutMs}): handed back`);
+    acks?.handBackAll();
   }
 
   override async close(): Promise<void> {
     await this.stopConsuming();
-    this.acks?.handBackAll();
+    this.intake?.acks.handBackAll();
+    this.overdue.stop();
     this.state = 'closed';
     await closedInTime(super.close());
   }
@@ -156,11 +178,10 @@ export class RabbitMqTransport extends ServerRMQ {
     return this.state === 'draining' || this.state === 'closed';
   }
 
-  private accept(message: ConsumeMessage, channel: ConfirmChannel, acks: AckCoalescer): void {
-    if (this.deliveriesInHand++ === 0) this.lastProgressAt = turnNow();
-    const delivery = new Delivery(message, acks, this);
+  /** What an intake has taken. */
+  handle(delivery: Delivery, channel: Channel): void {
     if (this.handler) this.handler(delivery);
-    else void this.handOver(delivery, new RmqContext([message, channel, INFER_PATTERN]));
+    else void this.handOver(delivery, new RmqContext([delivery.message, channel, INFER_PATTERN]));
   }
 
   /** By way of Nest, which calls guards, pipes and interceptors before the handler. */
@@ -176,22 +197,25 @@ export class RabbitMqTransport extends ServerRMQ {
     }
   }
 
-  /** A delivery has been settled; it says so itself. */
-  onSettled(): void {
-    this.lastProgressAt = turnNow();
-    if (--this.deliveriesInHand === 0) this.onIdle?.();
-  }
-
-  private onConsuming(): void {
-    if (this.isStopping) return;
+  /** An intake's consumer has begun, with at most `size` messages in hand. */
+  onConsuming(size: number): void {
+    if (this.isStopping || this.state === 'consuming') return;
     this.state = 'consuming';
     this.setupBackoff.reset();
-    this.log.log(`consuming from '${this.queue}', at most ${this.capacity.prefetch} messages in hand`);
+    this.log.log(`consuming from '${this.queue}', at most ${size} messages in hand`);
     this.onListening?.();
     this.onListening = undefined;
   }
 
-  private onSetupFailed(error: Error, acks: AckCoalescer): void {
+  onHalted(): void {
+    if (this.state !== 'consuming' && this.state !== 'connecting') return;
+    this.state = 'paused';
+    this.log.log(`paused: nothing more is taken from '${this.queue}'`);
+  }
+
+  /** An intake could not be opened, or its consumer not be changed. */
+  onFailed(error: Error, { acks }: Intake): void {
+    if (this.isStopping) return;
     if (this.onListening && error.name === 'StartupError') {
       this.onListening(error);
       return;
@@ -202,17 +226,18 @@ export class RabbitMqTransport extends ServerRMQ {
     if (!acks.isClosed) setTimeout(retry, this.setupBackoff.next());
   }
 
+  private onClosed(intake: Intake): void {
+    intake.close();
+    this.overdue.onChannelLost(intake.acks.unsettled);
+    if (this.intake === intake && !this.isStopping) this.state = 'connecting';
+  }
+
   /** The queue was deleted, or its node went away. The connection stays open, so it must be renewed. */
-  private onCancelled(acks: AckCoalescer): void {
+  onCancelled({ acks }: Intake): void {
     if (acks.isClosed || this.isStopping) return;
     this.state = 'connecting';
     acks.close();
     this.renewConnection(`the broker cancelled the consumer of '${this.queue}'`);
-  }
-
-  private async cancelConsumer(): Promise<void> {
-    const { channel, consumerTag } = this.consuming ?? {};
-    if (channel && consumerTag && !this.acks?.isClosed) await channel.cancel(consumerTag).catch(() => {}); // just gone
   }
 
   /**

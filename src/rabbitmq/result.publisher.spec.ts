@@ -5,6 +5,7 @@ import { readSettings } from '../config/settings.js';
 import { InferenceError } from '../inference/inference.errors.js';
 import { Activity } from '../metrics/activity.js';
 import { Answer } from './answer.frames.js';
+import { ConfirmedOutcomes } from './confirmed-outcomes.js';
 import {
   ConfirmedPublisher,
   Letter,
@@ -47,13 +48,15 @@ const body = '{}';
 describe('ResultPublisher', () => {
   let publisher: RecordingPublisher;
   let activity: Activity;
+  let outcomes: ConfirmedOutcomes;
   beforeEach(() => {
     publisher = new RecordingPublisher();
     activity = new Activity();
+    outcomes = new ConfirmedOutcomes({ prefetch: 8, concurrency: 8, longestIoWaitMs: 0 });
   });
 
   const results = (env = {}) =>
-    new ResultPublisher(readSettings(env), publisher as unknown as ConfirmedPublisher, activity);
+    new ResultPublisher(readSettings(env), publisher as unknown as ConfirmedPublisher, activity, outcomes);
 
   describe('a result', () => {
     it('goes to reply_to, else to RESULTS_QUEUE, else nowhere', async () => {
@@ -118,6 +121,12 @@ describe('ResultPublisher', () => {
       const published = results().publish(deliver({}, { replyTo: 'gone' }).delivery, 'r', body);
       await expect(published).rejects.toMatchObject({ code: 'REPLY_UNROUTABLE' });
       expect(activity.takeSummary().answered).toBe(0);
+    });
+
+    it('cannot be written where what its request echoes cannot: then the request is at fault', async () => {
+      publisher.answer = () => Promise.reject(new TypeError('too long'));
+      const published = results().publish(deliver({}, { replyTo: 'a' }).delivery, 'r', body);
+      await expect(published).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
     });
   });
 

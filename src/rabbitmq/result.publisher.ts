@@ -6,10 +6,12 @@ import { Activity } from '../metrics/activity.js';
 import { answerId, encodeError, Identity } from '../protocol/answer.encoder.js';
 import { turnNow } from '../turn-clock.js';
 import { Answer } from './answer.frames.js';
+import { ConfirmedOutcomes } from './confirmed-outcomes.js';
 import { ConfirmedPublisher, PublishAbandonedError, UnroutableError } from './confirmed.publisher.js';
 import { deadLetterProperties, reasonHeaders } from './dead-letter.js';
 import { Delivery } from './delivery.js';
-import { deadLetterQueue } from './topology.js';
+import { retryHeaders, retryProperties } from './retry.js';
+import { deadLetterQueue, retryQueue } from './topology.js';
 
 /**
  * RabbitMQ's pseudo-queues for direct replies. RabbitMQ 3 returns every mandatory message to them as unroutable,
@@ -28,18 +30,26 @@ export class ResultPublisher {
     private readonly settings: Settings,
     private readonly publisher: ConfirmedPublisher,
     private readonly activity: Activity,
+    private readonly outcomes: ConfirmedOutcomes,
   ) {}
+
+  /** Whether the outcome of this attempt is confirmed already, and only its ack got lost. True once. */
+  isConfirmed(delivery: Delivery): boolean {
+    return this.outcomes.has(delivery);
+  }
 
   /**
    * The result, to the requester's `reply_to`, else to `RESULTS_QUEUE`, else nowhere.
    *
-   * @throws InferenceError REPLY_UNROUTABLE when that queue does not exist
+   * @throws InferenceError REPLY_UNROUTABLE when that queue does not exist, INVALID_REQUEST when what is echoed in an
+   *   answer cannot be written
    */
   publish(delivery: Delivery, id: string | undefined, body: string): Promise<void> {
-    return this.answer(delivery, id, 'inference.result', body).then(
-      () => this.activity.answered(turnNow() - delivery.receivedAt),
-      replyUnroutable,
-    );
+    if (this.isConfirmed(delivery)) return Promise.resolve(); // meanwhile, on its earlier way through this process
+    return this.answer(delivery, id, 'inference.result', body).then(() => {
+      this.activity.answered(turnNow() - delivery.receivedAt);
+      this.outcomes.remember(delivery);
+    }, answerRefused);
   }
 
   /** The error answer, sent where the result would have gone. One that nobody waits for is no failure. */
@@ -60,23 +70,51 @@ export class ResultPublisher {
    */
   async deadLetter(delivery: Delivery, error: InferenceError, model: string | undefined): Promise<void> {
     const reason = reasonHeaders(delivery, error, model);
-    await this.sendDeadLetter(delivery, deadLetterProperties(delivery, reason)).catch((failure: unknown) => {
-      // Headers that amqplib cannot write again: over 64 KiB with the reason, or of types it only reads.
-      if (!(failure instanceof RangeError || failure instanceof TypeError)) throw failure;
-      return this.sendDeadLetter(delivery, { ...deadLetterProperties(delivery, reason), headers: reason });
-    });
+    await this.forward(
+      delivery,
+      deadLetterQueue(this.settings),
+      deadLetterProperties(delivery, reason),
+      reason,
+    );
     this.activity.deadLettered();
+    this.outcomes.remember(delivery);
   }
 
-  private async sendDeadLetter(delivery: Delivery, properties: Options.Publish): Promise<void> {
-    await this.publisher.publish(
-      {
-        queue: deadLetterQueue(this.settings),
-        content: delivery.message.content,
-        options: { ...properties, persistent: true, mandatory: true },
-      },
-      delivery,
-    );
+  /**
+   * The request itself, to the retry queue of that delay.
+   *
+   * @param retry when, and how many attempts were excused so far
+   * @param progress the model, where it is known, and the deadline on the clock of `performance.now()`
+   * @throws UnroutableError when there is no such queue
+   */
+  async retry(
+    delivery: Delivery,
+    error: InferenceError,
+    retry: { readonly delayMs: number; readonly excusedAttempts: number },
+    progress: { readonly model?: string; readonly deadline?: number },
+  ): Promise<void> {
+    const reason = reasonHeaders(delivery, error, progress.model);
+    const headers = retryHeaders(reason, retry.excusedAttempts, progress.deadline);
+    const queue = retryQueue(this.settings, retry.delayMs);
+    await this.forward(delivery, queue, retryProperties(delivery, headers), headers);
+    this.activity.retried();
+    this.outcomes.remember(delivery);
+  }
+
+  /** @param least the headers that must go with it, also where those received cannot be written again */
+  private async forward(
+    delivery: Delivery,
+    queue: string,
+    properties: Options.Publish,
+    least: Record<string, unknown>,
+  ): Promise<void> {
+    const { content } = delivery.message;
+    const options = { ...properties, persistent: true, mandatory: true };
+    await this.publisher.publish({ queue, content, options }, delivery).catch((failure: unknown) => {
+      // Headers that amqplib cannot write again: over 64 KiB with the reason, or of types it only reads.
+      if (!(failure instanceof RangeError || failure instanceof TypeError)) throw failure;
+      return this.publisher.publish({ queue, content, options: { ...options, headers: least } }, delivery);
+    });
   }
 
   private answer(
@@ -108,7 +146,12 @@ export class ResultPublisher {
   }
 }
 
-function replyUnroutable(error: unknown): never {
+function answerRefused(error: unknown): never {
+  if (error instanceof RangeError || error instanceof TypeError)
+    throw new InferenceError(
+      'INVALID_REQUEST',
+      `the answer cannot carry the properties of its request; use short texts in UTF-8 (${error.message})`,
+    );
   if (!(error instanceof UnroutableError)) throw error;
   throw new InferenceError('REPLY_UNROUTABLE', `the answer has nowhere to go: ${error.message} (any more)`);
 }

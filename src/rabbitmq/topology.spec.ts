@@ -5,7 +5,7 @@ import { EXIT_CONFIG } from '../config/startup-error.js';
 import { ensureTopology, queuesOf } from './topology.js';
 
 type Env = Record<string, string>;
-const queues = (env: Env = {}) => queuesOf(readSettings(env));
+const queues = (env: Env = {}) => queuesOf(readSettings({ RETRY_DELAYS_MS: 'none', ...env }));
 
 /** A connection that writes down what is asked of the broker, and refuses the queues that it is told to. */
 class RecordingConnection {
@@ -25,7 +25,8 @@ class RecordingConnection {
   }
 
   ensure(env: Env = {}): Promise<void> {
-    return ensureTopology(this as unknown as ChannelModel, readSettings(env));
+    const settings = readSettings({ RETRY_DELAYS_MS: 'none', ...env });
+    return ensureTopology(this as unknown as ChannelModel, settings);
   }
 
   private answer(verb: string, name: string): void {
@@ -38,7 +39,13 @@ class RecordingConnection {
 describe('queuesOf', () => {
   it('has quorum queues by default: dead letters first, then the requests that lead to them', () => {
     expect(queues()).toEqual([
-      { name: 'inference.dead', options: { durable: true, arguments: { 'x-queue-type': 'quorum' } } },
+      {
+        name: 'inference.dead',
+        options: {
+          durable: true,
+          arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': 2_000_000_000 },
+        },
+      },
       {
         name: 'inference',
         options: {
@@ -77,6 +84,26 @@ describe('queuesOf', () => {
     expect(queues({ DELIVERY_LIMIT: '9' }).at(-1)?.options.arguments).toMatchObject({
       'x-delivery-limit': 9,
     });
+  });
+
+  it('has one queue for each retry delay, from which messages come back to the request queue', () => {
+    const [, , first, second, ...more] = queues({ RETRY_DELAYS_MS: '1000,5000,1000' });
+    expect(first).toEqual({
+      name: 'inference.retry.1000',
+      options: {
+        durable: true,
+        arguments: {
+          'x-queue-type': 'quorum',
+          'x-message-ttl': 1000,
+          'x-dead-letter-exchange': '',
+          'x-dead-letter-routing-key': 'inference',
+          'x-dead-letter-strategy': 'at-least-once',
+          'x-overflow': 'reject-publish',
+        },
+      },
+    });
+    expect(second?.name).toBe('inference.retry.5000');
+    expect(more).toEqual([]);
   });
 
   it('has the results queue only when RESULTS_QUEUE is set', () => {
@@ -119,6 +146,13 @@ describe('ensureTopology', () => {
       exitCode: EXIT_CONFIG,
       message: expect.stringContaining("queue 'inference.dead' does not exist"),
     });
+  });
+
+  it('does not take a queue for missing whose node of a cluster is down', async () => {
+    const message =
+      "NOT_FOUND - home node 'b@host' of durable queue 'inference' in vhost '/' is down or inaccessible";
+    const connection = new RecordingConnection({ inference: { code: 404, message } });
+    await expect(connection.ensure()).rejects.toMatchObject({ name: 'Error', message });
   });
 
   it('passes on any other failure, which may be over at the next try', async () => {

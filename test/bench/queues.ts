@@ -1,6 +1,6 @@
 import { ChannelModel, ConfirmChannel, connect, SocketOptions } from 'amqplib';
 import { readSettings } from '../../src/config/settings.js';
-import { ensureTopology } from '../../src/rabbitmq/topology.js';
+import { ensureTopology, queuesOf } from '../../src/rabbitmq/topology.js';
 import { Workload } from './workload.js';
 
 /** The queues of one run, made as the product makes its own, and what goes through them. */
@@ -76,8 +76,8 @@ export class Queues {
   }
 
   async close(): Promise<void> {
-    for (const queue of [this.requests, this.results, `${this.requests}.dead`])
-      await this.channel.deleteQueue(queue);
+    const ofWorker = queuesOf(readSettings({ REQUEST_QUEUE: this.requests })).map(({ name }) => name);
+    for (const queue of [this.results, ...ofWorker]) await this.channel.deleteQueue(queue);
     await this.connection.close();
   }
 }

@@ -4,9 +4,9 @@ import { BrokerKind } from '../faults/broker/broker-host.js';
 import { obstacleTo } from '../faults/broker/broker-node.js';
 import { FaultLab } from '../faults/fault-lab.js';
 import { within } from '../faults/patience.js';
+import { POISONABLE } from '../support/poison.js';
 import { ChaosOutcome, runChaos } from './chaos-run.js';
 import { KINDS, kindsToUse } from './kinds.js';
-import { POISON_ENV } from './kinds/worker.kinds.js';
 import { readOptions } from './options.js';
 import { writeReport } from './report/write-report.js';
 import { scheduleOf } from './schedule.js';
@@ -56,7 +56,7 @@ async function chaos(): Promise<number> {
     workers,
     ratePerS,
     isProxied: true,
-    env: { PREPROCESS_IO_DELAY_MS: IO_DELAY_MS, ...POISON_ENV },
+    env: { PREPROCESS_IO_DELAY_MS: IO_DELAY_MS, ...POISONABLE },
   };
   lab = await FaultLab.open(plan, kind, seed, interrupt.signal);
   const broker = `RabbitMQ ${lab.broker.version}, ${nodes > 1 ? `${nodes} nodes, ` : ''}${kind}`;

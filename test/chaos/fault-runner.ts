@@ -78,10 +78,10 @@ export class FaultRunner {
       .then(() => (recoveryMs = ledger.lastOkAt - healedAt));
     try {
       await within(result, RECOVERY_PATIENCE_MS, 'a result after the fault');
-      await within(this.allReady(), RECOVERY_PATIENCE_MS, 'all workers ready after the fault');
+      await within(this.allReady(), RECOVERY_PATIENCE_MS, 'all workers ready after the fault', this.signal);
       return { recoveryMs, allReadyMs: this.timeline.nowMs - healedMs };
     } catch (error) {
-      return { recoveryMs, problem: (error as Error).message };
+      return { recoveryMs, problem: this.signal.aborted ? undefined : (error as Error).message };
     }
   }
 

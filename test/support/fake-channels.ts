@@ -1,5 +1,8 @@
 import { EventEmitter } from 'node:events';
 import type { ConsumeMessage } from 'amqplib';
+import { Settings } from '../../src/config/settings.js';
+import { Capacity } from '../../src/models/capacity.js';
+import { ConfirmedPublisher } from '../../src/rabbitmq/confirmed.publisher.js';
 import { RabbitMqTransport } from '../../src/rabbitmq/rabbitmq.transport.js';
 import { SettlingChannel } from './messages.js';
 
@@ -12,9 +15,16 @@ export class FakeChannel extends EventEmitter {
   /** Sends a message, or `null` to say that the consumer is cancelled. */
   send: (message: ConsumeMessage | null) => void = () => {};
   refusal: Error | undefined;
+  /** What waits in the queue to be fetched singly. */
+  readonly waiting: ConsumeMessage[] = [];
 
   async prefetch(count: number): Promise<void> {
     this.asked.push(`prefetch ${count}`);
+  }
+
+  async get(queue: string): Promise<ConsumeMessage | false> {
+    this.asked.push(`get ${queue}`);
+    return this.waiting.shift() ?? false;
   }
 
   async consume(queue: string, onMessage: (message: ConsumeMessage | null) => void): Promise<void> {
@@ -67,6 +77,15 @@ export class FakeManager extends EventEmitter {
 /** The transport, over channels that are fakes through and through. */
 export class FakeTransport extends RabbitMqTransport {
   readonly fakeManager = new FakeManager();
+
+  constructor(
+    settings: Settings,
+    capacity: Capacity,
+    /** Whether answers can go out. */
+    readonly publisher: { state: ConfirmedPublisher['state'] } = { state: 'open' },
+  ) {
+    super(settings, capacity, publisher as ConfirmedPublisher);
+  }
 
   override createClient<T>(): Promise<T> {
     return Promise.resolve(this.fakeManager as T);

@@ -25,6 +25,7 @@ const ANSWERS: Record<string, [name: string, fields: object]> = {
   BasicQos: ['BasicQosOk', {}],
   BasicConsume: ['BasicConsumeOk', {}],
   BasicCancel: ['BasicCancelOk', {}],
+  BasicGet: ['BasicGetEmpty', {}],
 };
 
 /** The turns of the event loop that amqplib's frames take until they are at the socket, and chunks to be read. */

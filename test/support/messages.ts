@@ -1,14 +1,20 @@
 import type { ConsumeMessage } from 'amqplib';
 import { AckCoalescer } from '../../src/rabbitmq/ack.coalescer.js';
 import { Delivery } from '../../src/rabbitmq/delivery.js';
+import { Suspicion, UNSUSPECTED } from '../../src/rabbitmq/suspicion.js';
 import { deferred } from './deferred.js';
 
 /** A message as amqplib hands it over. */
-export function consumeMessage(body: Buffer | object, properties: object = {}, deliveryTag = 1) {
+export function consumeMessage(
+  body: Buffer | object,
+  properties: object = {},
+  deliveryTag = 1,
+  redelivered = false,
+) {
   return {
     content: Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body)),
     properties: { headers: {}, ...properties },
-    fields: { deliveryTag, routingKey: 'inference' },
+    fields: { deliveryTag, routingKey: 'inference', redelivered },
   } as ConsumeMessage;
 }
 
@@ -31,11 +37,17 @@ export class SettlingChannel {
 }
 
 /** A delivery in hand, the channel that it came by, and when it is settled. */
-export function deliver(body: Buffer | object, properties: object = {}, deliveryTag = 1) {
+export function deliver(
+  body: Buffer | object,
+  properties: object = {},
+  deliveryTag = 1,
+  { redelivered = false, suspicion = UNSUSPECTED }: { redelivered?: boolean; suspicion?: Suspicion } = {},
+) {
   const channel = new SettlingChannel();
   const acks = new AckCoalescer(channel);
   const settled = deferred();
-  const message = consumeMessage(body, properties, deliveryTag);
-  const delivery = new Delivery(message, acks, { onSettled: () => settled.resolve() });
+  const message = consumeMessage(body, properties, deliveryTag, redelivered);
+  const custody = { onSettled: () => settled.resolve(), onHandedBack: () => {} };
+  const delivery = new Delivery(message, acks, custody, suspicion);
   return { delivery, acks, channel, settled: settled.promise };
 }

@@ -11,14 +11,20 @@ export class Stage {
   private clients: BrokerClient[] = [];
   private cleanUps: (() => Promise<unknown>)[] = [];
 
-  /** Starts a worker on this stage's queue; it may not be ready yet. */
+  retryQueue(delayMs: number | string): string {
+    return `${this.queue}.retry.${delayMs}`;
+  }
+
+  /** Starts a worker on this stage's queue, which tries nothing again unless told to; it may not be ready yet. */
   launch(env: Readonly<Record<string, string>> = {}): WorkerProcess {
     const worker = new WorkerProcess({
       RABBITMQ_URL: BROKER_URL,
       REQUEST_QUEUE: this.queue,
       PREPROCESS_IO_DELAY_MS: '1',
+      RETRY_DELAYS_MS: 'none',
       ...env,
     });
+    for (const delayMs of env['RETRY_DELAYS_MS']?.split(',') ?? []) this.queueName(this.retryQueue(delayMs));
     this.workers.push(worker);
     return worker;
   }

@@ -1,24 +1,14 @@
-import { existsSync } from 'node:fs';
-import { PROJECT_FOLDER } from '../../../src/cli/test-set.js';
+import { readTestSet } from '../../../src/cli/test-set.js';
 import { type WorkerProcess } from '../../../src/cli/worker-process.js';
 import { FaultLab } from '../../faults/fault-lab.js';
+import { seededRandom } from '../../faults/load/random.js';
 import { Supervisor } from '../../faults/supervisor.js';
+import { poisoned } from '../../support/poison.js';
 import { FaultKind } from '../fault-kind.js';
 import { PlannedFault } from '../schedule.js';
 
-/** Makes a worker abort in the model's run when an input holds the marker; loaded into each by `POISON_ENV`. */
-const HOOK = `${PROJECT_FOLDER}test/support/hooks/poison.js`;
-const MARKER = 987_654;
-const ROW_LENGTH = 64;
-
-const hasHook = existsSync(HOOK);
-/** What workers are told so that poison works on them. */
-export const POISON_ENV: Readonly<Record<string, string>> = hasHook
-  ? {
-      NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --import=${HOOK}`.trim(),
-      POISON_MARKER: String(MARKER),
-    }
-  : {};
+/** A request is told from its neighbours after four crashes at most, and given up after five. */
+const POISON_ENDS = 5;
 
 export const WORKER_KINDS: readonly FaultKind[] = [
   {
@@ -55,12 +45,14 @@ export const WORKER_KINDS: readonly FaultKind[] = [
   {
     name: 'worker-poison',
     about: 'a request comes that aborts the process of whoever runs it',
-    breaks: 10, // until it is found
-    workerEnds: 10,
-    isPossible: () => hasHook,
-    inject: async (lab, { number }) => {
-      const body = Buffer.from(JSON.stringify({ data: Array.from({ length: ROW_LENGTH }, () => MARKER) }));
+    breaks: POISON_ENDS,
+    workerEnds: POISON_ENDS,
+    inject: async (lab, { number, seed }) => {
+      const { images } = readTestSet();
+      const data = poisoned(images[seededRandom(seed)(images.length)]);
+      const body = Buffer.from(JSON.stringify({ data }));
       await lab.load.send({ id: `poison.${number}`, image: -1, body, isGuilty: true });
+      await lab.load.ledger.changes.until(() => lab.load.ledger.isSettled(`poison.${number}`));
     },
   },
 ];

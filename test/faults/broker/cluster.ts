@@ -7,7 +7,6 @@ import { ContainerHost, docker } from './container.host.js';
 import { NativeHost } from './native.host.js';
 
 const SIZE = 3;
-const FOREIGN_COOKIE = 'partitioned';
 
 /** Three nodes that are one broker. */
 export class Cluster {
@@ -51,14 +50,9 @@ export class Cluster {
 
   /** Cuts one node off from the two others; clients reach all three. */
   async isolate(node: BrokerNode): Promise<void> {
-    // Neither side can come back: each takes the other for one with another cookie.
     for (const other of this.othersThan(node)) {
-      await node.evaluate(
-        `erlang:set_cookie('${other.name}', '${FOREIGN_COOKIE}'), erlang:disconnect_node('${other.name}')`,
-      );
-      await other.evaluate(
-        `erlang:set_cookie('${node.name}', '${FOREIGN_COOKIE}'), erlang:disconnect_node('${node.name}')`,
-      );
+      await shutOut(node, other);
+      await shutOut(other, node);
     }
     await eventually(
       () => node.evaluate('nodes()'),
@@ -117,4 +111,10 @@ async function prepareContainers(cookie: string, options: BrokerOptions): Promis
     nodes.push(new BrokerNode(await ContainerHost.prepare({ ...options, hostname, network, cookie })));
   }
   return { nodes, removeNetwork: () => docker('network', 'rm', network) };
+}
+
+/** Has a node not take another one's connections. The cookies must differ on the two sides, or they match again. */
+async function shutOut(node: BrokerNode, other: BrokerNode): Promise<void> {
+  const setCookie = `erlang:set_cookie('${other.name}', 'of ${node.name}')`;
+  await node.evaluate(`${setCookie}, erlang:disconnect_node('${other.name}')`);
 }

@@ -1,7 +1,7 @@
 """Makes the small models of the end-to-end tests: `python make_models.py`, with onnx (1.23) installed.
 
-The tests serve this folder as MODELS_DIR, and `slow-models` beside it. No model has a model.json: each is served as its
-file says.
+The tests serve this folder as MODELS_DIR, and `slow-models` and `steep-models` beside it. No model has a model.json: each
+is served as its file says.
 """
 
 from pathlib import Path
@@ -118,5 +118,28 @@ write(
         helper.make_tensor("kernel_shape", T.INT64, [4], shape),
         helper.make_tensor("picture_shape", T.INT64, [4], [1, CHANNELS, SIZE, SIZE]),
         helper.make_tensor("pixel_shape", T.INT64, [4], [-1, 1, 1, 1]),
+    ],
+)
+
+# A row takes the longer the more numbers it has, by their third power: a short one no time, one of 2500 about a second.
+# Gives their sum.
+write(
+    "../steep-models/steep",
+    [
+        helper.make_node("Unsqueeze", ["x", "second"], ["column"]),
+        helper.make_node("Unsqueeze", ["x", "first"], ["line"]),
+        helper.make_node("MatMul", ["column", "line"], ["power1"]),
+        *(helper.make_node("MatMul", [f"power{n}", "power1"], [f"power{n + 1}"]) for n in range(1, 4)),
+        helper.make_node("ReduceMean", ["power4"], ["mean"], axes=[1, 2], keepdims=0),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        helper.make_node("ReduceSum", ["x", "first"], ["sum"], keepdims=0),
+        helper.make_node("Add", ["sum", "nothing"], ["y"]),
+    ],
+    [value("x", T.FLOAT, "batch", "length")],
+    [value("y", T.FLOAT, "batch")],
+    [
+        helper.make_tensor("first", T.INT64, [1], [1]),
+        helper.make_tensor("second", T.INT64, [1], [2]),
+        helper.make_tensor("zero", T.FLOAT, [], [0.0]),
     ],
 )

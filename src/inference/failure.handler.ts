@@ -1,0 +1,125 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { Settings } from '../config/settings.js';
+import { Identity } from '../protocol/answer.encoder.js';
+import { identify } from '../protocol/request.decoder.js';
+import { UnroutableError } from '../rabbitmq/confirmed.publisher.js';
+import { Delivery } from '../rabbitmq/delivery.js';
+import { ResultPublisher } from '../rabbitmq/result.publisher.js';
+import { Disposition, dispositionOf } from './disposition.js';
+import { asInferenceError, InferenceError } from './inference.errors.js';
+import { Outage } from './outage.js';
+
+/** An id is the producer's, and may be as long as a body. */
+const MAX_LOGGED_ID = 100;
+const HAND_BACK_DELAY_MS = 5_000;
+
+/** How far a delivery had come. */
+export interface Progress {
+  /** The body, decompressed where that was possible. */
+  content: Buffer;
+  /** The name of the model, once it is known. */
+  model?: string;
+  /** On the clock of `performance.now()`, where the request has one. */
+  deadline?: number;
+}
+
+/** Settles the deliveries that get no result: tried again later, or an error answer and a dead letter. */
+@Injectable()
+export class FailureHandler {
+  private readonly logger = new Logger('Inference');
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly results: ResultPublisher,
+    private readonly outage: Outage,
+  ) {}
+
+  /** Never rejects. The retry copy or the dead letter is confirmed, and only then the delivery is acknowledged. */
+  async fail(
+    delivery: Delivery,
+    cause: unknown,
+    progress: Progress = { content: delivery.message.content },
+  ): Promise<void> {
+    const error = asInferenceError(cause, 'INTERNAL', 'the worker failed');
+    this.outage.failed(error);
+    try {
+      const disposition = this.decide(error, delivery, progress);
+      if (disposition.action === 'drop') return;
+      if (this.results.isConfirmed(delivery)) return delivery.ack();
+      const identity = identify(progress.content, delivery.message);
+      this.report(error, delivery, disposition, identity.id, progress.model);
+      if (
+        disposition.action === 'dead-letter' ||
+        !(await this.retried(delivery, error, disposition, progress))
+      )
+        await this.bury(delivery, error, identity, progress.model);
+      delivery.ack();
+    } catch (failure) {
+      await this.handBack(delivery, failure);
+    } finally {
+      delivery.drop();
+    }
+  }
+
+  private decide(error: InferenceError, delivery: Delivery, { deadline = Infinity }: Progress): Disposition {
+    return dispositionOf(error, delivery, {
+      delaysMs: this.settings.RETRY_DELAYS_MS,
+      isOutage: this.outage.code !== undefined,
+      remainingMs: deadline - performance.now(),
+    });
+  }
+
+  private report(
+    error: InferenceError,
+    delivery: Delivery,
+    disposition: Disposition,
+    id: string | undefined,
+    model: string | undefined,
+  ): void {
+    this.logger.warn({
+      code: error.code,
+      id: id?.slice(0, MAX_LOGGED_ID),
+      model,
+      attempt: delivery.attempts,
+      retryInMs: disposition.action === 'retry' ? disposition.delayMs : undefined,
+      message: error.message,
+    });
+  }
+
+  /** @returns false where there is no such retry queue */
+  private async retried(
+    delivery: Delivery,
+    error: InferenceError,
+    retry: Extract<Disposition, { action: 'retry' }>,
+    progress: Progress,
+  ): Promise<boolean> {
+    try {
+      await this.results.retry(delivery, error, retry, progress);
+      return true;
+    } catch (failure) {
+      if (failure instanceof UnroutableError) return false;
+      throw failure;
+    }
+  }
+
+  /** The error answer, then the dead letter: what was asked for is answered before it is filed. */
+  private async bury(
+    delivery: Delivery,
+    error: InferenceError,
+    identity: Identity,
+    model: string | undefined,
+  ): Promise<void> {
+    await this.results.publishError(delivery, identity, error);
+    await this.results.deadLetter(delivery, error, model);
+  }
+
+  /** Not even the dead letter found a place. The message stays the broker's, slowly, so that nothing is lost. */
+  private async handBack(delivery: Delivery, failure: unknown): Promise<void> {
+    if (delivery.isStale) return;
+    this.logger.error(
+      `cannot dead-letter a message: ${(failure as Error).message}; it goes back to the queue`,
+    );
+    await new Promise((resolve) => setTimeout(resolve, HAND_BACK_DELAY_MS));
+    delivery.handBack();
+  }
+}

@@ -1,0 +1,209 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import * as fc from 'fast-check';
+import { deliver } from '../../test/support/messages.js';
+import { readSettings } from '../config/settings.js';
+import { deadlineExceeded } from '../deadline/deadline.js';
+import { Activity } from '../metrics/activity.js';
+import { Row } from '../protocol/rows.js';
+import { ConfirmedOutcomes } from '../rabbitmq/confirmed-outcomes.js';
+import {
+  ConfirmedPublisher,
+  Outgoing,
+  PublishAbandonedError,
+  Purpose,
+  UnroutableError,
+} from '../rabbitmq/confirmed.publisher.js';
+import { RabbitMqTransport } from '../rabbitmq/rabbitmq.transport.js';
+import { ResultPublisher } from '../rabbitmq/result.publisher.js';
+import { FailureHandler } from './failure.handler.js';
+import { InferencePipeline } from './inference.pipeline.js';
+import { InferenceService } from './inference.service.js';
+import { Outage } from './outage.js';
+import { MicroBatcher } from './micro-batcher.js';
+import { QueuedRow } from './timely-run.js';
+
+const scenarios = fc.record({
+  messages: fc.array(
+    fc.record({
+      afterMs: fc.nat(10),
+      patienceMs: fc.option(fc.nat(60), { nil: undefined, freq: 3 }),
+      /** Where the deadline is said. */
+      isInBody: fc.boolean(),
+      /** Its requester is gone. */
+      isUnroutable: fc.boolean(),
+      /** Its channel closes so long after it came, or not at all. */
+      closesAfterMs: fc.option(fc.nat(60), { nil: undefined, freq: 2 }),
+    }),
+    { minLength: 1, maxLength: 8 },
+  ),
+  concurrency: fc.integer({ min: 1, max: 4 }),
+  ioMs: fc.nat(25),
+  runMs: fc.nat(25),
+  confirmMs: fc.nat(10),
+});
+type Scenario = typeof scenarios extends fc.Arbitrary<infer T> ? T : never;
+
+const later = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** A worker of which only the broker, the model and the I/O are stand-ins, whose times the scenario says. */
+class Play {
+  /** What was published for each message: `result`, an error's code, `dead letter`. */
+  readonly published: string[][] = [];
+  readonly publishedAt: number[][] = [];
+  readonly inferred = new Set<number>();
+  readonly settlements: string[][] = [];
+  readonly timesSettled: number[] = [];
+  readonly deadlines: (number | undefined)[] = [];
+  /** When its channel closes. */
+  readonly closedAt: (number | undefined)[] = [];
+  mostPreparing = 0;
+  private preparing = 0;
+  private readonly pipeline: InferencePipeline;
+
+  constructor(private readonly scenario: Scenario) {
+    const settings = readSettings({});
+    const publisher = { publish: this.publish } as unknown as ConfirmedPublisher;
+    const { concurrency } = scenario;
+    const outcomes = new ConfirmedOutcomes({ prefetch: 1000, concurrency, longestIoWaitMs: 0 });
+    const results = new ResultPublisher(settings, publisher, new Activity(), outcomes);
+    this.pipeline = new InferencePipeline(
+      settings,
+      { prepare: this.prepare },
+      this.inference() as unknown as InferenceService,
+      results,
+      new FailureHandler(settings, results, new Outage(settings, {} as RabbitMqTransport)),
+    );
+    this.pipeline.open(concurrency);
+  }
+
+  async toItsEnd(): Promise<this> {
+    for (const [index, message] of this.scenario.messages.entries()) {
+      await jest.advanceTimersByTimeAsync(message.afterMs);
+      this.receive(index, message);
+    }
+    await jest.advanceTimersByTimeAsync(2_000);
+    return this;
+  }
+
+  private receive(index: number, message: Scenario['messages'][number]): void {
+    const { patienceMs, isInBody, isUnroutable, closesAfterMs } = message;
+    const body = { id: String(index), data: [index] };
+    const timeout = patienceMs === undefined ? 0 : Math.max(patienceMs * 1000, 0.001);
+    const { delivery, acks, channel, settled } = deliver(
+      isInBody ? { ...body, parameters: { timeout } } : body,
+      {
+        replyTo: isUnroutable ? 'gone' : 'answers',
+        expiration: isInBody ? undefined : patienceMs?.toString(),
+        messageId: String(index),
+      },
+    );
+    [this.published[index], this.publishedAt[index], this.timesSettled[index]] = [[], [], 0];
+    this.deadlines[index] = patienceMs === undefined ? undefined : performance.now() + patienceMs;
+    this.settlements[index] = channel.settlements;
+    this.closedAt[index] = closesAfterMs === undefined ? undefined : performance.now() + closesAfterMs;
+    void settled.then(() => this.timesSettled[index]!++);
+    if (closesAfterMs !== undefined) setTimeout(() => acks.close(), closesAfterMs);
+    this.pipeline.accept(delivery);
+  }
+
+  private readonly prepare = async (request: { readonly id?: string }): Promise<Row[]> => {
+    this.mostPreparing = Math.max(this.mostPreparing, ++this.preparing);
+    await later(this.scenario.ioMs);
+    this.preparing--;
+    return [{ tensors: [Float32Array.of(Number(request.id))], dims: [[1]] }];
+  };
+
+  private inference() {
+    const run = async (items: readonly QueuedRow[]) => {
+      for (const { row } of items) this.inferred.add(Number(row.tensors[0]?.[0]));
+      await later(this.scenario.runMs);
+      return items.map(({ row }) => row);
+    };
+    const batcher = new MicroBatcher<QueuedRow, Row>([run], {
+      maxSize: 2,
+      maxWaitMs: 2,
+      deadline: {
+        of: ({ deadline }) => deadline,
+        error: ({ deadline = NaN }) => deadlineExceeded(deadline, 'while it waited for a batch'),
+      },
+    });
+    const model = {
+      name: 'echo',
+      version: '1',
+      isBatched: true,
+      inputs: [],
+      outputs: [{ name: 'y', datatype: 'FP32', shape: ['n', 1] }],
+      expect: () => {},
+      onPrepared: (rows: Row[]) => rows,
+      onPrepareFailed: (error: unknown) => {
+        throw error;
+      },
+    };
+    return {
+      model: () => model,
+      infer: (_: unknown, rows: readonly Row[], deadline?: number) =>
+        Promise.all(rows.map((row) => batcher.add({ row, deadline }))),
+    };
+  }
+
+  private readonly publish = async (message: Outgoing, purpose: Purpose): Promise<void> => {
+    if (purpose.isStale) throw new PublishAbandonedError();
+    const isAnswer = 'body' in message;
+    const body = isAnswer ? (JSON.parse(message.body) as { id: string; code?: string }) : undefined;
+    const index = Number(body?.id ?? (message as { options: { messageId: string } }).options.messageId);
+    this.published[index]?.push(isAnswer ? (body?.code ?? 'result') : 'dead letter');
+    this.publishedAt[index]?.push(performance.now());
+    await later(this.scenario.confirmMs);
+    if (message.queue === 'gone') throw new UnroutableError('gone');
+  };
+}
+
+/** Holds a promise of each message against many scenarios. */
+function holds(promise: (play: Play, index: number, message: Scenario['messages'][number]) => void) {
+  return fc.assert(
+    fc.asyncProperty(scenarios, async (scenario) => {
+      const play = await new Play(scenario).toItsEnd();
+      for (const [index, message] of scenario.messages.entries()) promise(play, index, message);
+      expect(play.mostPreparing).toBeLessThanOrEqual(scenario.concurrency);
+    }),
+    { numRuns: 300 },
+  );
+}
+
+describe('InferencePipeline, however confirms, returns, deadlines and closing channels fall,', () => {
+  beforeAll(() => {
+    Logger.overrideLogger(false);
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] });
+  });
+  afterAll(() => {
+    jest.useRealTimers();
+  });
+
+  it('settles each message once, and acks it once its one outcome is published', () =>
+    holds((play, index, { isUnroutable }) => {
+      expect(play.timesSettled[index]).toBe(1);
+      if (play.closedAt[index] !== undefined) return;
+      expect(play.settlements[index]).toEqual(['ack 1']);
+      const result = isUnroutable ? ['result', 'dead letter'] : ['result'];
+      expect([result, ['DEADLINE_EXCEEDED', 'dead letter']]).toContainEqual(play.published[index]);
+    }));
+
+  it('infers what gets a result, and never what is told that it is late, which it is told at its deadline', () =>
+    holds((play, index) => {
+      const [outcome] = play.published[index] as string[];
+      const [at] = play.publishedAt[index] as number[];
+      if (outcome === 'result') expect(play.inferred).toContain(index);
+      if (outcome !== 'DEADLINE_EXCEEDED') return;
+      expect(play.inferred).not.toContain(index);
+      expect(at).toBeGreaterThanOrEqual(play.deadlines[index] as number);
+      // A timer takes a whole one, and so does the next where the message has just gone on to another place.
+      expect(at).toBeLessThanOrEqual((play.deadlines[index] as number) + 2);
+    }));
+
+  it('publishes nothing more for a message once its channel has closed', () =>
+    holds((play, index) => {
+      const closedAt = play.closedAt[index] ?? Infinity;
+      for (const at of play.publishedAt[index] as number[]) expect(at).toBeLessThanOrEqual(closedAt);
+    }));
+});

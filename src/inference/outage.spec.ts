@@ -1,0 +1,133 @@
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { ManualDelays } from '../../test/support/manual-delays.js';
+import { readSettings } from '../config/settings.js';
+import { RabbitMqTransport } from '../rabbitmq/rabbitmq.transport.js';
+import { InferenceError } from './inference.errors.js';
+import { Outage } from './outage.js';
+
+const delays = new ManualDelays();
+
+/** A transport that writes down what is asked of it, and processes what it takes as the test says. */
+class ProbedTransport {
+  readonly asked: string[] = [];
+  process: () => boolean = () => false;
+  private onAsked: (() => void) | undefined;
+
+  async pause(): Promise<void> {
+    this.note('pause');
+  }
+
+  async takeOne(): Promise<boolean> {
+    const isTaken = this.process();
+    this.note(isTaken ? 'take' : 'find nothing');
+    return isTaken;
+  }
+
+  async resume(): Promise<void> {
+    this.note('resume');
+  }
+
+  async until(count: number): Promise<readonly string[]> {
+    while (this.asked.length < count) await new Promise<void>((resolve) => (this.onAsked = resolve));
+    return this.asked;
+  }
+
+  private note(what: string): void {
+    this.asked.push(what);
+    this.onAsked?.();
+  }
+}
+
+const broken = new InferenceError('PREPROCESS_FAILED', 'the feature store is gone');
+
+describe('Outage', () => {
+  let transport: ProbedTransport;
+  let outage: Outage;
+
+  beforeAll(() => Logger.overrideLogger(false));
+  beforeEach(() => {
+    transport = new ProbedTransport();
+    outage = new Outage(readSettings({}), transport as unknown as RabbitMqTransport);
+  });
+
+  /** The next messages: whether each succeeds. */
+  const following = (...successes: boolean[]) => {
+    transport.process = () => {
+      const succeeds = successes.shift();
+      if (succeeds === undefined) return false;
+      if (succeeds) outage.succeeded(1);
+      else outage.failed(broken);
+      return true;
+    };
+  };
+  const fail = (error: InferenceError, count = 10) => {
+    for (let failures = 0; failures < count; failures++) outage.failed(error);
+  };
+
+  it('begins when too many messages fail, and says why', async () => {
+    fail(broken, 9);
+    expect(outage.code).toBeUndefined();
+    fail(broken, 1);
+    expect(outage.code).toBe('PREPROCESS_FAILED');
+    expect(await transport.until(1)).toEqual(['pause']);
+    outage.onModuleDestroy();
+    await delays.end();
+  });
+
+  it('does not begin for messages that are at fault themselves', () => {
+    fail(new InferenceError('INVALID_JSON', 'reason'), 100);
+    fail(new InferenceError('INFERENCE_FAILED', 'reason', { isOwnFault: true }), 100);
+    expect(outage.code).toBeUndefined();
+  });
+
+  it('tries one message at a time, ever more slowly, and ends when three in a row succeed', async () => {
+    following(false, false, true, false, true, true, true);
+    fail(broken);
+    const waits = [];
+    for (let failures = 0; failures < 4; failures++) waits.push(await delays.end());
+    const asked = await transport.until(9);
+    expect(asked).toEqual(['pause', ...Array<string>(7).fill('take'), 'resume']);
+    expect(outage.code).toBeUndefined();
+    expect(waits[1]).toBeGreaterThanOrEqual(200);
+    expect(waits[3]).toBeGreaterThanOrEqual(800);
+  });
+
+  it('waits for a message to try while there is none', async () => {
+    fail(broken);
+    await delays.end();
+    await transport.until(2);
+    following(true, true, true);
+    await delays.end();
+    expect(await transport.until(6)).toEqual(['pause', 'find nothing', 'take', 'take', 'take', 'resume']);
+  });
+
+  it('ends when one has succeeded and there is no other', async () => {
+    following(true);
+    fail(broken);
+    await delays.end();
+    expect(await transport.until(4)).toEqual(['pause', 'take', 'find nothing', 'resume']);
+  });
+
+  it('begins again, when messages fail again', async () => {
+    following(true);
+    fail(broken);
+    await delays.end();
+    await transport.until(4);
+    fail(broken, 9);
+    expect(outage.code).toBeUndefined();
+    fail(broken, 1);
+    expect(outage.code).toBeDefined();
+    outage.onModuleDestroy();
+    await delays.end();
+  });
+
+  it('leaves the consumer alone once the worker ends', async () => {
+    fail(broken);
+    await transport.until(1);
+    outage.onModuleDestroy();
+    await delays.end();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(transport.asked).toEqual(['pause']);
+  });
+});

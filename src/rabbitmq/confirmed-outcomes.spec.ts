@@ -1,0 +1,51 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { deliver } from '../../test/support/messages.js';
+import { ConfirmedOutcomes } from './confirmed-outcomes.js';
+
+const first = (messageId: string, properties = {}) => deliver({}, { messageId, ...properties }).delivery;
+const again = (messageId: string, properties = {}, body = {}) =>
+  deliver(body, { messageId, ...properties }, 2, { redelivered: true }).delivery;
+
+describe('ConfirmedOutcomes', () => {
+  let outcomes: ConfirmedOutcomes;
+  beforeEach(() => {
+    outcomes = new ConfirmedOutcomes({ prefetch: 4, concurrency: 4, longestIoWaitMs: 0 });
+  });
+
+  it('knows a redelivered message whose outcome was confirmed, once', () => {
+    outcomes.remember(first('a'));
+    expect(outcomes.has(again('b'))).toBe(false);
+    expect(outcomes.has(again('a'))).toBe(true);
+    expect(outcomes.has(again('a'))).toBe(false);
+  });
+
+  it('takes a message for new that is not redelivered, whatever its id', () => {
+    outcomes.remember(first('a'));
+    expect(outcomes.has(first('a'))).toBe(false);
+  });
+
+  it('tells apart the attempts of a request, and bodies of other sizes', () => {
+    outcomes.remember(first('a'));
+    expect(outcomes.has(again('a', { headers: { 'x-attempts': 1 } }))).toBe(false);
+    expect(outcomes.has(again('a', {}, { data: [1] }))).toBe(false);
+    expect(outcomes.has(again('a'))).toBe(true);
+  });
+
+  it('counts requests of one id: each confirmed outcome stands for one of them', () => {
+    outcomes.remember(first('a'));
+    outcomes.remember(first('a'));
+    expect([1, 2, 3].map(() => outcomes.has(again('a')))).toEqual([true, true, false]);
+  });
+
+  it('remembers nothing of requests without a message_id: two of them may be equal', () => {
+    outcomes.remember(deliver({}).delivery);
+    expect(outcomes.has(deliver({}, {}, 2, { redelivered: true }).delivery)).toBe(false);
+  });
+
+  it('remembers as many as may be in hand, and forgets the oldest first', () => {
+    for (const id of ['a', 'b', 'c', 'd', 'e']) outcomes.remember(first(id));
+    expect(['a', 'b', 'e'].map((id) => outcomes.has(again(id)))).toEqual([false, true, true]);
+    for (const id of ['f', 'g', 'h']) outcomes.remember(first(id));
+    expect(['c', 'd', 'f', 'h'].map((id) => outcomes.has(again(id)))).toEqual([false, true, true, true]);
+  });
+});

@@ -1,0 +1,291 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { AmqpConnectionManager } from 'amqp-connection-manager';
+import type { ConfirmChannel } from 'amqplib';
+import { contentFrames, method } from '../../test/support/amqplib-internals.js';
+import { FakeManager } from '../../test/support/fake-channels.js';
+import { ManualDelays } from '../../test/support/manual-delays.js';
+import { channelNumber, MemoryBroker, quiet } from '../../test/support/memory-broker.js';
+import { readSettings } from '../config/settings.js';
+import {
+  ConfirmedPublisher,
+  Letter,
+  Outgoing,
+  PublishAbandonedError,
+  UnroutableError,
+} from './confirmed.publisher.js';
+
+/** The publisher, over channels of a real amqplib to brokers in memory. */
+class PublisherInMemory extends ConfirmedPublisher {
+  readonly fakeManager = new FakeManager();
+
+  protected override connect(): AmqpConnectionManager {
+    return this.fakeManager as unknown as AmqpConnectionManager;
+  }
+}
+
+/** A broker to which the publisher is connected, and what it says of the messages. */
+class Connected {
+  private constructor(
+    readonly broker: MemoryBroker,
+    private readonly channel: ConfirmChannel,
+  ) {}
+
+  static async open(publisher: PublisherInMemory): Promise<Connected> {
+    const broker = await MemoryBroker.open();
+    broker.model.on('error', () => {}); // it is cut
+    const connected = new Connected(broker, await broker.channel());
+    await publisher.fakeManager.connect(connected.channel);
+    return connected;
+  }
+
+  /** The `message_id` of all that has come, in order. */
+  get received(): unknown[] {
+    const headers = this.broker.received.filter(({ size, content }) => size !== undefined && !content);
+    return headers.map(({ fields }) => fields?.['messageId']);
+  }
+
+  async ack(deliveryTag: number, multiple = false): Promise<void> {
+    this.broker.deliver(method('BasicAck', this.number, { deliveryTag, multiple }));
+    await quiet();
+  }
+
+  async nack(deliveryTag: number): Promise<void> {
+    this.broker.deliver(method('BasicNack', this.number, { deliveryTag, multiple: false }));
+    await quiet();
+  }
+
+  /** Says that a message has no queue; the confirm follows. */
+  return(messageId: string): void {
+    this.broker.deliver(
+      method('BasicReturn', this.number, { replyCode: 312, exchange: '', routingKey: 'answers' }),
+      ...contentFrames(this.number, { messageId }, Buffer.from('{}')),
+    );
+  }
+
+  /** Breaks the connection, as the network does. */
+  async cut(): Promise<void> {
+    this.broker.destroy(new Error('cut'));
+    await quiet();
+  }
+
+  private get number(): number {
+    return channelNumber(this.channel);
+  }
+}
+
+const wanted = { isStale: false };
+const answer = (messageId: string): Outgoing => ({
+  queue: 'answers',
+  body: '{}',
+  type: 'inference.result',
+  messageId,
+  mandatory: true,
+});
+const letter = (messageId: string): Letter => ({
+  queue: 'answers',
+  content: Buffer.from('{}'),
+  options: { messageId, mandatory: true },
+});
+
+describe.each([
+  ['an answer', answer],
+  ['a letter', letter],
+])('ConfirmedPublisher, of %s,', (_, message) => {
+  let publisher: PublisherInMemory;
+  let open: Connected[];
+  /** What became of each publish, in order of publishing. */
+  let outcomes: string[];
+
+  beforeEach(() => {
+    publisher = new PublisherInMemory(readSettings({}));
+    publisher.start();
+    [open, outcomes] = [[], []];
+  });
+  afterEach(async () => {
+    for (const { broker } of open) broker.destroy();
+  });
+
+  async function connect(): Promise<Connected> {
+    const connected = await Connected.open(publisher);
+    open.push(connected);
+    await quiet();
+    return connected;
+  }
+
+  async function publish(messageId: string, purpose = wanted): Promise<void> {
+    const index = outcomes.push('') - 1;
+    publisher.publish(message(messageId), purpose).then(
+      () => (outcomes[index] += 'confirmed'),
+      (error: Error) => (outcomes[index] += error.name),
+    );
+    await quiet();
+  }
+
+  it('says that it is confirmed once the broker has said so, of each its own', async () => {
+    const broker = await connect();
+    for (const id of ['a', 'b', 'c']) await publish(id);
+    expect(broker.received).toEqual(['a', 'b', 'c']);
+    expect(outcomes).toEqual(['', '', '']);
+    await broker.ack(2);
+    expect(outcomes).toEqual(['', 'confirmed', '']);
+    await broker.ack(3, true);
+    expect(outcomes).toEqual(['confirmed', 'confirmed', 'confirmed']);
+  });
+
+  it('says that it is unroutable when the broker returns it', async () => {
+    const broker = await connect();
+    await publish('a');
+    await publish('b');
+    broker.return('a');
+    await broker.ack(2, true);
+    expect(outcomes).toEqual([UnroutableError.name, 'confirmed']);
+  });
+
+  it('tells as many of the same id apart as were returned', async () => {
+    const broker = await connect();
+    for (const id of ['a', 'a', 'a']) await publish(id);
+    broker.return('a');
+    broker.return('a');
+    await broker.ack(1);
+    await broker.ack(2);
+    await broker.ack(3);
+    expect(outcomes).toEqual([UnroutableError.name, UnroutableError.name, 'confirmed']);
+    await publish('a');
+    await broker.ack(4);
+    expect(outcomes[3]).toBe('confirmed');
+  });
+
+  it('waits for a connection, and then goes out in order', async () => {
+    for (const id of ['a', 'b']) await publish(id);
+    expect(publisher.state).toBe('closed');
+    const broker = await connect();
+    expect(publisher.state).toBe('open');
+    expect(broker.received).toEqual(['a', 'b']);
+    await broker.ack(2, true);
+    expect(outcomes).toEqual(['confirmed', 'confirmed']);
+  });
+
+  it('sends again, under the same id and in order, what was not confirmed when the connection was lost', async () => {
+    const first = await connect();
+    for (const id of ['a', 'b', 'c']) await publish(id);
+    await first.ack(2);
+    await first.cut();
+    expect(publisher.state).toBe('closed');
+    await publish('d');
+    const second = await connect();
+    expect(second.received).toEqual(['a', 'c', 'd']);
+    await second.ack(3, true);
+    expect(outcomes).toEqual(Array(4).fill('confirmed'));
+  });
+
+  it('forgets what the broker returned on a connection that is gone', async () => {
+    const first = await connect();
+    await publish('a');
+    first.return('a');
+    await quiet();
+    await first.cut();
+    const second = await connect();
+    await second.ack(1);
+    expect(outcomes).toEqual(['confirmed']);
+  });
+
+  it('gives up what is not wanted any more by the time it could be sent (again)', async () => {
+    const purpose = { isStale: true };
+    await publish('a', purpose);
+    expect(outcomes).toEqual([PublishAbandonedError.name]);
+    const first = await connect();
+    purpose.isStale = false;
+    await publish('b', purpose);
+    await publish('c');
+    purpose.isStale = true;
+    await first.cut();
+    const second = await connect();
+    expect(second.received).toEqual(['c']);
+    expect(outcomes.slice(1)).toEqual([PublishAbandonedError.name, '']);
+  });
+
+  it('gives up what is not confirmed when it is closed, and what comes later', async () => {
+    const broker = await connect();
+    await publish('a');
+    await publisher.close();
+    await broker.cut(); // which is what closing does
+    await publish('b');
+    expect(outcomes).toEqual([PublishAbandonedError.name, PublishAbandonedError.name]);
+  });
+
+  it('gives up what waits for a connection when it is closed', async () => {
+    await publish('a');
+    await publisher.close();
+    await quiet();
+    expect(outcomes).toEqual([PublishAbandonedError.name]);
+  });
+
+  it('says while the broker blocks publishing, and no longer on a new connection', async () => {
+    await connect();
+    publisher.fakeManager.emit('blocked', {});
+    expect(publisher.state).toBe('blocked');
+    publisher.fakeManager.emit('unblocked');
+    expect(publisher.state).toBe('open');
+    publisher.fakeManager.emit('blocked', {});
+    await connect();
+    expect(publisher.state).toBe('open');
+  });
+
+  it('refuses what AMQP cannot encode, and keeps the others in step with their confirms', async () => {
+    const broker = await connect();
+    await publish('a');
+    await publish('x'.repeat(300));
+    await publish('c');
+    expect(outcomes).toEqual(['', TypeError.name, '']);
+    await broker.ack(2);
+    expect(outcomes).toEqual(['', TypeError.name, 'confirmed']);
+    await broker.ack(1);
+    expect(outcomes[0]).toBe('confirmed');
+  });
+
+  describe('when a queue that is full refuses it,', () => {
+    const delays = new ManualDelays();
+
+    it('sends it again after a while, until it is confirmed', async () => {
+      const broker = await connect();
+      await publish('a');
+      expect(publisher.isRefused).toBe(false);
+      for (let tag = 1; tag <= 3; tag++) {
+        await broker.nack(tag);
+        expect(outcomes).toEqual(['']);
+        expect(publisher.isRefused).toBe(true);
+        expect(broker.received).toHaveLength(tag);
+        expect(await delays.end()).toBeGreaterThan(0);
+        await quiet();
+        expect(broker.received).toEqual(Array(tag + 1).fill('a'));
+      }
+      await broker.ack(4);
+      expect(outcomes).toEqual(['confirmed']);
+    });
+
+    it('sends it again on the next connection when this one is lost meanwhile', async () => {
+      const first = await connect();
+      await publish('a');
+      await first.nack(1);
+      await first.cut();
+      await delays.end();
+      await quiet();
+      const second = await connect();
+      expect(second.received).toEqual(['a']);
+      await second.ack(1);
+      expect(outcomes).toEqual(['confirmed']);
+    });
+
+    it('gives it up when it is not wanted any more by then', async () => {
+      const purpose = { isStale: false };
+      const broker = await connect();
+      await publish('a', purpose);
+      await broker.nack(1);
+      purpose.isStale = true;
+      await delays.end();
+      await quiet();
+      expect(broker.received).toEqual(['a']);
+      expect(outcomes).toEqual([PublishAbandonedError.name]);
+    });
+  });
+});

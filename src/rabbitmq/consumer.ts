@@ -1,0 +1,70 @@
+import type { Channel, ConsumeMessage } from 'amqplib';
+import { AckCoalescer } from './ack.coalescer.js';
+
+/**
+ * The consumer on one channel. AMQP fixes how many messages it may hold when it begins, so to change that it is
+ * cancelled and begins again under another tag.
+ */
+export class Consumer {
+  /** How many messages it may hold; 0 while it is cancelled. */
+  size = 0;
+  private wanted = 0;
+  private begun = 0;
+  private changing: Promise<void> | undefined;
+
+  /** @param onMessage told each message, and `null` when the broker cancels the consumer */
+  constructor(
+    private readonly channel: Pick<Channel, 'prefetch' | 'get' | 'consume' | 'cancel'>,
+    private readonly acks: AckCoalescer,
+    private readonly source: { readonly queue: string; readonly name: string },
+    private readonly onMessage: (message: ConsumeMessage | null) => void,
+  ) {}
+
+  /** Lets it hold that many messages, or none. Of several wishes the last counts. */
+  resize(size: number): Promise<void> {
+    this.wanted = size;
+    return (this.changing ??= this.change().finally(() => (this.changing = undefined)));
+  }
+
+  /** False while it has held nothing yet. */
+  get hasBegun(): boolean {
+    return this.begun > 0;
+  }
+
+  private get tag(): string {
+    const { name } = this.source;
+    return this.begun === 1 ? name : `${name} #${this.begun}`;
+  }
+
+  private async change(): Promise<void> {
+    while (this.size !== this.wanted && !this.acks.isClosed) {
+      if (this.size > 0) await this.cancel();
+      else await this.begin(this.wanted);
+    }
+  }
+
+  private async begin(size: number): Promise<void> {
+    await this.channel.prefetch(size);
+    this.begun++;
+    await this.channel.consume(this.source.queue, this.onMessage, { consumerTag: this.tag });
+    this.size = size;
+  }
+
+  /**
+   * Each ack makes room for one message more. What the broker assigns to a consumer while it cancels it never arrives,
+   * goes back to the queue, and counts as delivered. So no acks until it is cancelled; and by a message fetched
+   * singly, which the queue gives in its turn, it is known that those before have had their effect.
+   */
+  private async cancel(): Promise<void> {
+    this.acks.hold();
+    try {
+      const last = await this.channel.get(this.source.queue);
+      if (last) this.onMessage(last as unknown as ConsumeMessage);
+      await this.channel.cancel(this.tag);
+    } catch {
+      // The channel is gone, and the consumer with it.
+    }
+    this.size = 0;
+    this.acks.release();
+  }
+}
