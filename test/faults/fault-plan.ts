@@ -1,8 +1,22 @@
 import { BrokerOptions } from './broker/broker-host.js';
 import { type FaultLab } from './fault-lab.js';
 
+/** What a lab is made of. */
+export interface LabPlan {
+  /** Each worker reaches the broker by way of proxies of its own, `lab.linksOf`. */
+  readonly isProxied?: boolean;
+  /** Nodes of the broker, 1 or 3. Default: 1. */
+  readonly nodes?: 1 | 3;
+  readonly brokerOptions?: BrokerOptions;
+  readonly workers?: number;
+  /** Settings of the worker. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly ratePerS?: number;
+  readonly maxInFlight?: number;
+}
+
 /** A fault and what it may do. */
-export interface FaultPlan {
+export interface FaultPlan extends LabPlan {
   /** Its number in the fault suite. */
   readonly number: number;
   /** Reads on from `when`. */
@@ -21,16 +35,6 @@ export interface FaultPlan {
   readonly readiness?: 'drops' | 'stays';
   /** The event loop is held up by it, so that the liveness probe may fail. Default: it must not. */
   readonly stallsWorker?: boolean;
-  /** The worker reaches the broker by way of `lab.proxy`. */
-  readonly isProxied?: boolean;
-  /** Nodes of the broker, 1 or 3. Default: 1. */
-  readonly nodes?: 1 | 3;
-  readonly brokerOptions?: BrokerOptions;
-  readonly workers?: number;
-  /** Settings of the worker. */
-  readonly env?: Readonly<Record<string, string>>;
   /** Requests answered at least, of them a quarter before the fault and a quarter after it. Default: 2,000. */
   readonly messages?: number;
-  readonly ratePerS?: number;
-  readonly maxInFlight?: number;
 }

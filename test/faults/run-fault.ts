@@ -58,14 +58,23 @@ export async function runFault(plan: FaultPlan, kind: BrokerKind, seed: number):
     const recoveryMs = recoveredAt === undefined ? undefined : recoveredAt - healedAt;
     const counts = ledger.counts();
     const brokerLogs = await Promise.all(lab.nodes.map((node) => node.log()));
-    const outcome = { counts, requestsLeft, exitCodes, brokerLogs, recoveryMs, faultAt };
+    const bound = duplicateBound(plan, lab);
+    const outcome = {
+      counts,
+      duplicateBound: bound,
+      requestsLeft,
+      exitCodes,
+      brokerLogs,
+      recoveryMs,
+      faultAt,
+    };
     return {
       fault: plan.number,
       name: plan.name,
       broker: lab.broker.version,
       seed,
       counts,
-      duplicateBound: duplicateBound(plan, lab),
+      duplicateBound: bound,
       faultMs: healedAt - faultAt,
       recoveryMs,
       drainMs,

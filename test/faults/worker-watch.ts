@@ -21,9 +21,20 @@ export class WorkerWatch {
   private timer: NodeJS.Timeout | undefined;
   private round: Promise<void> = Promise.resolve();
   private isStopped = false;
+  private isPaused = false;
 
   constructor(private readonly supervisor: Supervisor) {
     this.schedule();
+  }
+
+  /** Asks nothing until `resume`: the worker is about to be stopped where it is. */
+  async pause(): Promise<void> {
+    this.isPaused = true;
+    await this.round;
+  }
+
+  resume(): void {
+    this.isPaused = false;
   }
 
   async stop(): Promise<void> {
@@ -42,7 +53,8 @@ export class WorkerWatch {
 
   private async look(worker: WorkerProcess): Promise<void> {
     // Until its probes are up, it cannot be asked.
-    if (isEnding(worker) || !worker.logs.some(({ port }) => typeof port === 'number')) return;
+    if (this.isPaused || isEnding(worker) || !worker.logs.some(({ port }) => typeof port === 'number'))
+      return;
     this.peakRssMb = Math.max(peakRssMbOf(worker.pid) ?? 0, this.peakRssMb ?? 0) || undefined;
     const [live, ready] = await Promise.all([ask(worker, 'live'), ask(worker, 'ready')]);
     if (!live.isOk && (await this.isOver(worker))) return;
