@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { readTestSet } from '../../src/cli/test-set.js';
 import { WorkerProcess } from '../../src/cli/worker-process.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
@@ -6,11 +7,14 @@ import { BrokerNode } from './broker/broker-node.js';
 import { Cluster } from './broker/cluster.js';
 import { FaultPlan } from './fault-plan.js';
 import { LoadClient } from './load/load-client.js';
+import { Signal } from './load/signal.js';
 import { Supervisor } from './supervisor.js';
 import { WorkerWatch } from './worker-watch.js';
 
-const RATE_PER_S = 500;
-const MAX_IN_FLIGHT = 400;
+/** With the I/O wait: several hundred messages are in hand at any time. */
+const RATE_PER_S = 2_500;
+const MAX_IN_FLIGHT = 1_000;
+const IO_WAIT_MS = 200;
 
 /** A broker, its workers and their load: all that a fault can be made of. */
 export class FaultLab {
@@ -18,6 +22,7 @@ export class FaultLab {
   readonly deadLetterQueue = `${this.queue}.dead`;
   readonly supervisors: Supervisor[] = [];
   readonly watches: WorkerWatch[] = [];
+  private readonly looks = new Signal();
   /** What was found to be otherwise than promised. */
   readonly broken: string[] = [];
   /** Measured by the fault itself, by name and unit. */
@@ -94,10 +99,22 @@ export class FaultLab {
     if (!holds) this.broken.push(promise);
   }
 
+  /** Messages that the workers have in hand, by what they said last. */
+  get inHand(): number {
+    return this.watches.reduce((sum, { inHand }) => sum + inHand, 0);
+  }
+
+  /** Resolves when that is so of what the probes say. @returns false when it takes longer */
+  untilSeen(isSo: () => boolean, patienceMs: number): Promise<boolean> {
+    const late = delay(patienceMs, false, { ref: false });
+    return Promise.race([this.looks.until(isSo).then(() => true), late]);
+  }
+
   /** Ends the workers in order, as a deployment would. @returns their exit codes */
   async stopWorkers(): Promise<(number | null)[]> {
+    const exitCodes = await Promise.all(this.supervisors.map((supervisor) => supervisor.stop()));
     for (const watch of this.watches) await watch.stop();
-    return Promise.all(this.supervisors.map((supervisor) => supervisor.stop()));
+    return exitCodes;
   }
 
   /** Ends all that is left. */
@@ -116,10 +133,12 @@ export class FaultLab {
     const env = {
       RABBITMQ_URL: this.tcpProxy?.url() ?? urls.join(','),
       REQUEST_QUEUE: this.queue,
-      PREPROCESS_IO_DELAY_MS: '50',
+      PREPROCESS_IO_DELAY_MS: String(IO_WAIT_MS),
       ...plan.env,
     };
-    for (let index = 0; index < (plan.workers ?? 1); index++) this.supervisors.push(new Supervisor(env));
+    await plan.prepare?.(this.broker);
+    for (let index = 0; index < (plan.workers ?? 1); index++)
+      this.supervisors.push(new Supervisor(() => new WorkerProcess(env)));
     await Promise.all(this.supervisors.map(({ worker }) => worker.consuming()));
     this.loadClient = new LoadClient({
       urls,
@@ -130,6 +149,6 @@ export class FaultLab {
       maxInFlight: this.maxInFlight,
     });
     await this.loadClient.open();
-    for (const supervisor of this.supervisors) this.watches.push(new WorkerWatch(supervisor));
+    for (const supervisor of this.supervisors) this.watches.push(new WorkerWatch(supervisor, this.looks));
   }
 }

@@ -1,4 +1,5 @@
 import { BrokerOptions } from './broker/broker-host.js';
+import { type BrokerNode } from './broker/broker-node.js';
 import { type FaultLab } from './fault-lab.js';
 
 /** A fault and what it may do. */
@@ -7,6 +8,8 @@ export interface FaultPlan {
   readonly number: number;
   /** Reads on from `when`. */
   readonly name: string;
+  /** Makes the broker ready, before the workers start. */
+  prepare?(broker: BrokerNode): Promise<unknown>;
   /** Brings it about. Called under load; may wait for what comes of it. */
   inject(lab: FaultLab): Promise<unknown> | void;
   /** Ends it. */
@@ -21,6 +24,12 @@ export interface FaultPlan {
   readonly readiness?: 'drops' | 'stays';
   /** The event loop is held up by it, so that the liveness probe may fail. Default: it must not. */
   readonly stallsWorker?: boolean;
+  /** The broker closes the worker's channel by it. Default: it must not. */
+  readonly closesChannel?: boolean;
+  /** What the worker's process may write to stderr. Default: nothing. */
+  readonly mayWrite?: RegExp;
+  /** Messages that the workers have in hand at least when it strikes. Default: 300. */
+  readonly inHand?: number;
   /** The worker reaches the broker by way of `lab.proxy`. */
   readonly isProxied?: boolean;
   /** Nodes of the broker, 1 or 3. Default: 1. */
@@ -29,7 +38,7 @@ export interface FaultPlan {
   readonly workers?: number;
   /** Settings of the worker. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Requests answered at least, of them a quarter before the fault and a quarter after it. Default: 2,000. */
+  /** Requests answered at least, of them a quarter before the fault and a quarter after it. Default: 6,000. */
   readonly messages?: number;
   readonly ratePerS?: number;
   readonly maxInFlight?: number;

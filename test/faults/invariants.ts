@@ -15,8 +15,11 @@ export interface Outcome {
   readonly brokerLogs: readonly string[];
   /** From the end of the fault to the next result. */
   readonly recoveryMs: number | undefined;
-  /** When the fault began; `performance.now()`. */
+  /** Each worker's probe has said so after the fault, and at the end. */
+  readonly isReady: boolean;
+  /** When the fault began, and when all had come to rest; `performance.now()`. */
   readonly faultAt: number;
+  readonly restedAt: number;
 }
 
 /** Most answers that may come twice. */
@@ -64,11 +67,12 @@ function processPromises(plan: FaultPlan, lab: FaultLab, outcome: Outcome): stri
   const starts = workers.length - lab.supervisors.length;
   const peakRssMb = Math.max(...lab.watches.map((watch) => watch.peakRssMb ?? 0));
   const [livenessFailure] = lab.watches.flatMap(({ livenessFailures }) => livenessFailures);
-  const wasNotReady = lab.watches.some(({ notReadyAt }) => notReadyAt.some((at) => at >= outcome.faultAt));
+  const notReadyAt = lab.watches.flatMap((watch) => watch.notReadyAt);
+  const wasNotReady = notReadyAt.some((at) => at >= outcome.faultAt && at < outcome.restedAt);
   return sentencesOf([
-    [channelError !== undefined, `I4: a channel error: ${channelError}`],
+    [!plan.closesChannel && channelError !== undefined, `I4: a channel error: ${channelError}`],
     [!plan.endsWorker && starts > 0, `I6: the worker ended ${starts} times`],
-    [errors !== '', `I6: the worker wrote to stderr: ${errors.slice(0, 500)}`],
+    [!(plan.mayWrite ?? /^$/).test(errors), `I6: the worker wrote to stderr: ${errors.slice(0, 500)}`],
     [
       outcome.exitCodes.some((code) => code !== 0),
       `I6: the worker ended with ${outcome.exitCodes.join()} instead of 0`,
@@ -78,6 +82,7 @@ function processPromises(plan: FaultPlan, lab: FaultLab, outcome: Outcome): stri
       !plan.stallsWorker && livenessFailure !== undefined,
       `I8: the liveness probe failed: ${livenessFailure}`,
     ],
+    [!outcome.isReady, 'I8: the worker was not ready again'],
     [plan.readiness === 'drops' && !wasNotReady, 'I8: the worker was ready all the time'],
     [plan.readiness === 'stays' && wasNotReady, 'I8: the worker was not ready'],
     [[...said, errors].some((text) => text.includes(LAB_PASSWORD)), 'I9: the password is in the log'],
@@ -85,7 +90,7 @@ function processPromises(plan: FaultPlan, lab: FaultLab, outcome: Outcome): stri
 }
 
 function workerChannelError(said: string): string | undefined {
-  return /.*(?:\b406\b|PRECONDITION|channel error).*/i.exec(said)?.[0];
+  return /.*(?:PRECONDITION|channel error).*/i.exec(said)?.[0];
 }
 
 function brokerChannelError(log: string): string | undefined {
