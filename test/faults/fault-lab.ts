@@ -14,7 +14,7 @@ import { WorkerWatch } from './worker-watch.js';
 /** With the I/O wait: several hundred messages are in hand at any time. */
 const RATE_PER_S = 2_500;
 const MAX_IN_FLIGHT = 1_000;
-const IO_WAIT_MS = 200;
+export const IO_WAIT_MS = 200;
 
 /** A broker, its workers and their load: all that a fault can be made of. */
 export class FaultLab {
@@ -22,11 +22,14 @@ export class FaultLab {
   readonly deadLetterQueue = `${this.queue}.dead`;
   readonly supervisors: Supervisor[] = [];
   readonly watches: WorkerWatch[] = [];
+  /** All workers so far, also those that nobody watches over. */
+  readonly launched: WorkerProcess[] = [];
   private readonly looks = new Signal();
   /** What was found to be otherwise than promised. */
   readonly broken: string[] = [];
   /** Measured by the fault itself, by name and unit. */
   readonly figures: Record<string, number> = {};
+  private env: Readonly<Record<string, string>> = {};
   private loadClient: LoadClient | undefined;
   private tcpProxy: TcpProxy | undefined;
 
@@ -94,6 +97,13 @@ export class FaultLab {
     return Math.min(this.prefetch * this.supervisors.length, this.maxInFlight);
   }
 
+  /** Starts one more worker, that nobody watches over. */
+  launch(): WorkerProcess {
+    const worker = new WorkerProcess(this.env);
+    this.launched.push(worker);
+    return worker;
+  }
+
   /** Notes what is broken unless that holds. */
   expect(holds: boolean, promise: string): void {
     if (!holds) this.broken.push(promise);
@@ -121,6 +131,7 @@ export class FaultLab {
   async close(): Promise<void> {
     for (const watch of this.watches) await watch.stop();
     await Promise.all(this.supervisors.map((supervisor) => supervisor.stop('SIGKILL')));
+    await Promise.all(this.launched.map((worker) => worker.stop('SIGKILL')));
     await this.loadClient?.close();
     await this.tcpProxy?.refuse();
     if (this.brokerCluster) await this.brokerCluster.remove();
@@ -130,15 +141,15 @@ export class FaultLab {
   private async fill(plan: FaultPlan, seed: number): Promise<void> {
     const urls = this.nodes.map(({ url }) => url);
     if (plan.isProxied) this.tcpProxy = await TcpProxy.open(this.broker.url);
-    const env = {
+    this.env = {
       RABBITMQ_URL: this.tcpProxy?.url() ?? urls.join(','),
       REQUEST_QUEUE: this.queue,
       PREPROCESS_IO_DELAY_MS: String(IO_WAIT_MS),
       ...plan.env,
     };
-    await plan.prepare?.(this.broker);
+    await plan.prepare?.(this);
     for (let index = 0; index < (plan.workers ?? 1); index++)
-      this.supervisors.push(new Supervisor(() => new WorkerProcess(env)));
+      this.supervisors.push(new Supervisor(() => this.launch()));
     await Promise.all(this.supervisors.map(({ worker }) => worker.consuming()));
     this.loadClient = new LoadClient({
       urls,

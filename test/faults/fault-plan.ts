@@ -1,5 +1,4 @@
 import { BrokerOptions } from './broker/broker-host.js';
-import { type BrokerNode } from './broker/broker-node.js';
 import { type FaultLab } from './fault-lab.js';
 
 /** A fault and what it may do. */
@@ -8,8 +7,8 @@ export interface FaultPlan {
   readonly number: number;
   /** Reads on from `when`. */
   readonly name: string;
-  /** Makes the broker ready, before the workers start. */
-  prepare?(broker: BrokerNode): Promise<unknown>;
+  /** Makes the broker ready, before there are workers and load. */
+  prepare?(lab: FaultLab): Promise<unknown>;
   /** Brings it about. Called under load; may wait for what comes of it. */
   inject(lab: FaultLab): Promise<unknown> | void;
   /** Ends it. */
@@ -24,8 +23,8 @@ export interface FaultPlan {
   readonly readiness?: 'drops' | 'stays';
   /** The event loop is held up by it, so that the liveness probe may fail. Default: it must not. */
   readonly stallsWorker?: boolean;
-  /** The broker closes the worker's channel by it. Default: it must not. */
-  readonly closesChannel?: boolean;
+  /** Why the broker closes a channel of the worker's by it. Default: it must close none. */
+  readonly channelError?: 'not_found' | 'precondition_failed';
   /** What the worker's process may write to stderr. Default: nothing. */
   readonly mayWrite?: RegExp;
   /** Messages that the workers have in hand at least when it strikes. Default: 300. */

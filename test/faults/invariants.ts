@@ -62,7 +62,10 @@ function processPromises(plan: FaultPlan, lab: FaultLab, outcome: Outcome): stri
   const workers = lab.supervisors.flatMap((supervisor) => supervisor.workers);
   const said = workers.map(({ logs }) => logs.map((line) => JSON.stringify(line)).join('\n'));
   const errors = workers.map((worker) => worker.errors).join('');
-  const channelErrors = [...said.map(workerChannelError), ...outcome.brokerLogs.map(brokerChannelError)];
+  const channelErrors = [
+    ...said.map((log) => workerChannelError(log, plan)),
+    ...outcome.brokerLogs.map((log) => brokerChannelError(log, plan)),
+  ];
   const channelError = channelErrors.find((line) => line !== undefined);
   const starts = workers.length - lab.supervisors.length;
   const peakRssMb = Math.max(...lab.watches.map((watch) => watch.peakRssMb ?? 0));
@@ -70,7 +73,7 @@ function processPromises(plan: FaultPlan, lab: FaultLab, outcome: Outcome): stri
   const notReadyAt = lab.watches.flatMap((watch) => watch.notReadyAt);
   const wasNotReady = notReadyAt.some((at) => at >= outcome.faultAt && at < outcome.restedAt);
   return sentencesOf([
-    [!plan.closesChannel && channelError !== undefined, `I4: a channel error: ${channelError}`],
+    [channelError !== undefined, `I4: a channel error: ${channelError}`],
     [!plan.endsWorker && starts > 0, `I6: the worker ended ${starts} times`],
     [!(plan.mayWrite ?? /^$/).test(errors), `I6: the worker wrote to stderr: ${errors.slice(0, 500)}`],
     [
@@ -89,12 +92,16 @@ function processPromises(plan: FaultPlan, lab: FaultLab, outcome: Outcome): stri
   ]);
 }
 
-function workerChannelError(said: string): string | undefined {
+function workerChannelError(said: string, { channelError }: FaultPlan): string | undefined {
+  if (channelError === 'precondition_failed') return undefined;
   return /.*(?:PRECONDITION|channel error).*/i.exec(said)?.[0];
 }
 
-function brokerChannelError(log: string): string | undefined {
-  return /.*(?:precondition_failed|channel exception|channel error).*/i.exec(log)?.[0];
+/** The reason is on the second line of what it logs. */
+function brokerChannelError(log: string, { channelError }: FaultPlan): string | undefined {
+  const other = new RegExp(`.*channel exception (?!${channelError}).*`, 'i');
+  const any = /.*(?:precondition_failed|channel exception|channel error).*/i;
+  return (channelError ? other : any).exec(log)?.[0];
 }
 
 function sentencesOf(promises: readonly (readonly [isBroken: boolean, sentence: string])[]): string[] {

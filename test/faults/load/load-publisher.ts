@@ -131,7 +131,9 @@ export class LoadPublisher {
       ...options,
     };
     try {
-      this.channel?.sendToQueue(this.queue, body, properties, (error) =>
+      // It may be gone since there was room: its confirms fail just before it says so.
+      if (!this.channel) throw new Error('there is no channel');
+      this.channel.sendToQueue(this.queue, body, properties, (error) =>
         this.onConfirm(id, error as Error | null),
       );
     } catch {
