@@ -23,6 +23,8 @@ export interface FaultPlan {
   readonly readiness?: 'drops' | 'stays';
   /** The event loop is held up by it, so that the liveness probe may fail. Default: it must not. */
   readonly stallsWorker?: boolean;
+  /** Messages fail by it, so that the worker may pause. Default: it must not. */
+  readonly failsRuns?: boolean;
   /** Why the broker closes a channel of the worker's by it. Default: it must close none. */
   readonly channelError?: 'not_found' | 'precondition_failed';
   /** What the worker's process may write to stderr. Default: nothing. */

@@ -61,6 +61,7 @@ function ledgerPromises(
 function processPromises(plan: FaultPlan, lab: FaultLab, outcome: Outcome): string[] {
   const workers = lab.supervisors.flatMap((supervisor) => supervisor.workers);
   const said = workers.map(({ logs }) => logs.map((line) => JSON.stringify(line)).join('\n'));
+  const outage = workers.flatMap(({ logs }) => logs).find(({ context }) => context === 'Outage');
   const errors = workers.map((worker) => worker.errors).join('');
   const channelErrors = [
     ...said.map((log) => workerChannelError(log, plan)),
@@ -84,6 +85,10 @@ function processPromises(plan: FaultPlan, lab: FaultLab, outcome: Outcome): stri
     [
       !plan.stallsWorker && livenessFailure !== undefined,
       `I8: the liveness probe failed: ${livenessFailure}`,
+    ],
+    [
+      !plan.failsRuns && outage !== undefined,
+      `I8: it paused, as if messages failed by themselves: ${outage?.msg}`,
     ],
     [!outcome.isReady, 'I8: the worker was not ready again'],
     [plan.readiness === 'drops' && !wasNotReady, 'I8: the worker was ready all the time'],
