@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type WorkerProcess } from '../src/cli/worker-process.js';
 import { type BrokerClient } from './support/broker-client.js';
 import { probe, untilProbe } from './support/probes.js';
@@ -75,5 +75,27 @@ describe('when all messages fail for a reason that is not theirs', () => {
     rmSync(outageFile);
     await stage.worker({ MODELS_DIR: 'test/support/models', DEFAULT_MODEL: 'lookup', RETRY_DELAYS_MS });
     expect((await client.replies.answersTo(MESSAGES)).size).toBe(MESSAGES);
+  });
+});
+
+describe('when most messages are at fault themselves', () => {
+  const stage = new Stage();
+  afterAll(() => stage.clear());
+
+  it('consumption goes on: those that share their batches succeed', async () => {
+    const worker = await stage.worker({ MODELS_DIR: 'test/support/models', DEFAULT_MODEL: 'lookup' });
+    const client = await stage.client();
+    const isBad = (index: number) => index % 3 > 0;
+    await Promise.all(
+      Array.from({ length: MESSAGES }, (_, index) =>
+        client.send(stage.queue, { data: [isBad(index) ? 99 : 3] }, { correlationId: String(index) }),
+      ),
+    );
+    for (const [id, [answer]] of await client.replies.answersTo(MESSAGES))
+      expect(answer?.body).toMatchObject(
+        isBad(Number(id)) ? { code: 'INFERENCE_FAILED' } : { outputs: [{}] },
+      );
+    expect((await probe(worker, 'ready')).status).toBe(200);
+    expect(worker.logs.filter(({ context }) => context === 'Outage')).toEqual([]);
   });
 });

@@ -6,12 +6,14 @@ type Taker = (delivery: Delivery) => void;
 /**
  * Deliveries on their way to who takes them. It grows without limit; the prefetch is what limits it.
  *
- * A delivery that may have killed a worker waits until all others are done, and is then in process with no more than
+ * A delivery that may have killed a worker waits until those before it are done, and is then in process with no more than
  * its suspicion allows. The most suspect are the last.
  */
 export class DeliveryQueue {
   private readonly waiting = new Fifo<Delivery>();
   private suspects: Delivery[] = [];
+  /** So many of those that wait came before the first of the suspects; the others come after these. */
+  private ahead = 0;
   /** The last to ask is served first: what it needs is still in the processor's cache. */
   private readonly takers: Taker[] = [];
   private inProcess = 0;
@@ -70,6 +72,7 @@ export class DeliveryQueue {
     if (delivery.suspicion.company === Infinity) this.waiting.push(delivery);
     else {
       const { company } = delivery.suspicion;
+      if (this.suspects.length === 0) this.ahead = this.waiting.length;
       const place = this.suspects.findIndex(({ suspicion }) => suspicion.company < company);
       this.suspects.splice(place < 0 ? this.suspects.length : place, 0, delivery);
     }
@@ -89,7 +92,8 @@ export class DeliveryQueue {
 
   private nextAllowed(): Delivery | undefined {
     const isAmongSuspects = this.company < Infinity;
-    if (!isAmongSuspects && this.waiting.length > 0) return this.waiting.shift();
+    if (!isAmongSuspects && this.waiting.length > 0 && (this.suspects.length === 0 || this.ahead-- > 0))
+      return this.waiting.shift();
     // One that has gone back meanwhile is not to be begun: nobody would count its crash.
     while (this.suspects[0]?.isStale) this.suspects.shift()?.drop();
     const [suspect] = this.suspects;

@@ -39,6 +39,11 @@ export class InferenceError extends Error {
     this.isOwnFault = options?.isOwnFault ?? false;
   }
 
+  /** The same, where it has turned out that others succeed at the same. */
+  asOwnFault(): InferenceError {
+    return new InferenceError(this.code, this.message, { cause: this.cause, isOwnFault: true });
+  }
+
   /** True when the same request may succeed later. */
   get retryable(): boolean {
     return RETRYABLE.has(this.code);

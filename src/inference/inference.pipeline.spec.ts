@@ -507,6 +507,79 @@ describe('InferencePipeline', () => {
     });
   });
 
+  it('does not begin what has crashed the worker too often: error, dead letter, ack', async () => {
+    const suspicion = { crashes: 4, company: 1, isConclusive: true };
+    const { delivery, acks, channel, settled } = deliver(request, asking, 1, { suspicion });
+    pipeline.accept(delivery);
+    const answer = await publisher.nextAnswer();
+    expect(JSON.parse(answer.body)).toMatchObject({ id: 'r', code: 'CRASH_SUSPECT' });
+    expect(answer.body).toMatch(/crashed 4 times with this request in hand/);
+    answer.resolve();
+    const letter = await publisher.nextLetter();
+    expect(letter.options.headers).toMatchObject({ 'x-error-code': 'CRASH_SUSPECT' });
+    letter.resolve();
+    await settled;
+    acks.flush();
+    expect(channel.settlements).toEqual(['ack 1']);
+    expect(preprocessor.mostAtOnce).toBe(0);
+  });
+
+  it('has a suspect alone in process', async () => {
+    const gate = deferred();
+    preprocessor.gate = gate.promise;
+    const suspicion = { crashes: 2, company: 1, isConclusive: false };
+    const all = [1, 2, 3].map((tag) => deliver(request, {}, tag, { suspicion }));
+    for (const { delivery } of all) pipeline.accept(delivery);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(preprocessor.preparing).toBe(1);
+    gate.resolve();
+    await Promise.all(all.map(({ settled }) => settled));
+    expect(preprocessor.mostAtOnce).toBe(1);
+  });
+
+  it('gives the slot of what was handed back meanwhile to others, and only that slot', async () => {
+    pipeline = open(1);
+    const stuck = deferred();
+    preprocessor.gate = stuck.promise;
+    const handedBack = deliver(request, asking);
+    const waiting = deliver(request, asking, 2);
+    pipeline.accept(handedBack.delivery);
+    pipeline.accept(waiting.delivery);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(preprocessor.preparing).toBe(1);
+    const next = deferred();
+    preprocessor.gate = next.promise;
+    handedBack.delivery.handBack();
+    pipeline.abandon(handedBack.delivery);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(preprocessor.preparing).toBe(2);
+    const others = [3, 4].map((tag) => deliver(request, asking, tag));
+    for (const { delivery } of others) pipeline.accept(delivery);
+    stuck.resolve();
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(preprocessor.preparing).toBe(1);
+    expect(publisher.published).toEqual([]);
+    next.resolve();
+    for (let answered = 0; answered < 3; answered++) (await publisher.nextAnswer()).resolve();
+    await Promise.all([waiting, ...others].map(({ settled }) => settled));
+  });
+
+  it('leaves the slots as they are when what is handed back was only waiting for one', async () => {
+    pipeline = open(1);
+    const gate = deferred();
+    preprocessor.gate = gate.promise;
+    const [first, waiting] = [deliver(request, asking), deliver(request, asking, 2)];
+    for (const { delivery } of [first, waiting]) pipeline.accept(delivery);
+    waiting.delivery.handBack();
+    pipeline.abandon(waiting.delivery);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(preprocessor.preparing).toBe(1);
+    gate.resolve();
+    (await publisher.nextAnswer()).resolve();
+    await first.settled;
+    expect(publisher.published).toHaveLength(1);
+  });
+
   it('keeps what comes before it is opened', async () => {
     pipeline = pipelineWith();
     preprocessor.gate = new Promise(() => {});

@@ -9,7 +9,7 @@ import { AnsweringModel } from '../protocol/answer.encoder.js';
 import { ModelSignature, Row, RowOutput } from '../protocol/rows.js';
 import { PreprocessModel } from '../preprocess/preprocessor.js';
 import { runBisecting } from './bisect.js';
-import { asInferenceError } from './inference.errors.js';
+import { asInferenceError, InferenceError } from './inference.errors.js';
 import { MicroBatcher, RunBatch } from './micro-batcher.js';
 import { QueuedRow, runTimely } from './timely-run.js';
 
@@ -52,8 +52,8 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
         throw asInferenceError(error, 'INFERENCE_FAILED', `model '${this.name}' failed on this input`);
       }
     };
-    const runner: RunBatch<QueuedRow, RowOutput> = (items, refuse) =>
-      runBisecting(items, (some) => runTimely(some, run, refuse));
+    const runner: RunBatch<QueuedRow, RowOutput> = async (items, refuse) =>
+      blamed(await runBisecting(items, (some) => runTimely(some, run, refuse)));
     this.batcher = new MicroBatcher(
       Array.from({ length: session.parallelism }, () => runner),
       {
@@ -110,6 +110,13 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
   infer(row: Row, deadline?: number): Promise<RowOutput> {
     return this.batcher.add({ row, deadline });
   }
+}
+
+/** A row that fails beside others that do not has nothing else to blame. */
+function blamed(answers: readonly (RowOutput | Error)[]): readonly (RowOutput | Error)[] {
+  const failures = answers.filter((answer) => answer instanceof Error);
+  if (failures.length === 0 || failures.length === answers.length) return answers;
+  return answers.map((answer) => (answer instanceof InferenceError ? answer.asOwnFault() : answer));
 }
 
 /** True where rows of one model may differ in their dimensions, and so cannot share every batch. */

@@ -14,7 +14,7 @@ export class Consumer {
 
   /** @param onMessage told each message, and `null` when the broker cancels the consumer */
   constructor(
-    private readonly channel: Pick<Channel, 'prefetch' | 'consume' | 'cancel'>,
+    private readonly channel: Pick<Channel, 'prefetch' | 'get' | 'consume' | 'cancel'>,
     private readonly acks: AckCoalescer,
     private readonly source: { readonly queue: string; readonly name: string },
     private readonly onMessage: (message: ConsumeMessage | null) => void,
@@ -23,12 +23,7 @@ export class Consumer {
   /** Lets it hold that many messages, or none. Of several wishes the last counts. */
   resize(size: number): Promise<void> {
     this.wanted = size;
-    return (this.changing ??= this.change().finally(() => (this.changing = undefined)));
-  }
-
-  /** False while it has held nothing yet. */
-  get hasBegun(): boolean {
-    return this.begun > 0;
+    return (this.changing ??= this.change());
   }
 
   private get tag(): string {
@@ -37,9 +32,15 @@ export class Consumer {
   }
 
   private async change(): Promise<void> {
-    while (this.size !== this.wanted && !this.acks.isClosed) {
-      if (this.size > 0) await this.cancel();
-      else await this.begin(this.wanted);
+    await Promise.resolve(); // or it could be over before it is known to go on
+    try {
+      while (this.size !== this.wanted && !this.acks.isClosed) {
+        if (this.size > 0) await this.cancel();
+        else await this.begin(this.wanted);
+      }
+    } finally {
+      // In the same turn as the last look at what is wanted: a wish must not be taken for one that is being seen to.
+      this.changing = undefined;
     }
   }
 
@@ -51,12 +52,19 @@ export class Consumer {
   }
 
   /**
-   * Each ack makes room for one message more. What the broker means for a consumer whose cancel it then reads goes back
-   * to the queue, counted as delivered: so no acks until it has.
+   * Each ack makes room for one message more. What the broker assigns to a consumer while it cancels it never arrives,
+   * goes back to the queue, and counts as delivered. So no acks until it is cancelled; and by a message fetched
+   * singly, which the queue gives in its turn, it is known that those before have had their effect.
    */
   private async cancel(): Promise<void> {
     this.acks.hold();
-    await this.channel.cancel(this.tag).catch(() => {}); // just gone
+    try {
+      const last = await this.channel.get(this.source.queue);
+      if (last) this.onMessage(last as unknown as ConsumeMessage);
+      await this.channel.cancel(this.tag);
+    } catch {
+      // The channel is gone, and the consumer with it.
+    }
     this.size = 0;
     this.acks.release();
   }

@@ -3,18 +3,21 @@ import { turnNow } from '../turn-clock.js';
 import { AckCoalescer } from './ack.coalescer.js';
 import { Delivery, DeliveryCustody } from './delivery.js';
 import { Survivors } from './survivors.js';
-import { SuspicionRule, UNSUSPECTED } from './suspicion.js';
+import { CRASHES_HEADER, SuspicionRule, UNSUSPECTED } from './suspicion.js';
 
 /** All that the worker has in hand, of whatever channel, and what it knows of messages that come again. */
 export class Custody implements DeliveryCustody {
   /** Deliveries that are not settled yet. */
   inHand = 0;
+  /** Those among them that are suspect. */
+  suspects = 0;
   /** When a delivery was settled last, or the first of the present ones taken; `performance.now()`. */
   lastProgressAt = performance.now();
   /** Told what is settled while it is careful. */
   intake: { readonly isCareful: boolean; onSettled(delivery: Delivery): void } | undefined;
   private onIdle: (() => void)[] = [];
-  private readonly survivors = new Survivors();
+  private readonly lost = new Survivors();
+  private readonly handedBack = new Survivors();
   private readonly suspicions: SuspicionRule;
 
   /**
@@ -25,31 +28,35 @@ export class Custody implements DeliveryCustody {
     deliveryLimit: number,
     private readonly prefetch: () => number,
   ) {
-    this.suspicions = new SuspicionRule(deliveryLimit, prefetch, this.survivors);
+    this.suspicions = new SuspicionRule(deliveryLimit, prefetch, this.lost, this.handedBack);
   }
 
   take(message: ConsumeMessage, acks: AckCoalescer): Delivery {
-    const suspicion = message.fields.redelivered ? this.suspicions.of(message) : UNSUSPECTED;
+    const { fields, properties } = message;
+    const hasComeBefore = fields.redelivered || properties.headers?.[CRASHES_HEADER] !== undefined;
+    const suspicion = hasComeBefore ? this.suspicions.of(message) : UNSUSPECTED;
+    if (suspicion !== UNSUSPECTED) this.suspects++;
     if (this.inHand++ === 0) this.lastProgressAt = turnNow();
     return new Delivery(message, acks, this, suspicion);
   }
 
   onSettled(delivery: Delivery): void {
     this.lastProgressAt = turnNow();
+    if (delivery.suspicion !== UNSUSPECTED) this.suspects--;
     if (--this.inHand === 0) this.onIdle.splice(0).forEach((tell) => tell());
     if (this.intake?.isCareful) this.intake.onSettled(delivery);
   }
 
   /** Before RabbitMQ 4.3 that counts as a crash does, of which this process cannot have died. */
   onHandedBack({ message }: Delivery): void {
-    this.survivors.remember([message]);
+    this.handedBack.remember([message]);
   }
 
   /** A channel by which messages came is gone: the broker has again what was not settled. */
   onChannelLost({ unsettled }: AckCoalescer): void {
-    this.survivors.remember(unsettled.map(({ message }) => message));
+    this.lost.remember(unsettled.map(({ message }) => message));
     // Of those that the broker may have sent, the others are settled; but their acks may not have arrived.
-    this.survivors.expectLostAcks(Math.max(0, this.prefetch() - unsettled.length));
+    this.lost.expectLostAcks(Math.max(0, this.prefetch() - unsettled.length));
   }
 
   /** Resolves when nothing is in hand, or after so many ms. */

@@ -23,14 +23,21 @@ export function reasonHeaders(
   error: InferenceError,
   model?: string,
 ): Record<string, unknown> {
-  const { headers = {}, expiration, userId } = delivery.message.properties;
+  const { headers = {} } = delivery.message.properties;
   return {
     'x-error-code': error.code,
     'x-error-message': error.message,
     'x-attempts': delivery.attempts,
     'x-first-failed-at': (headers['x-first-failed-at'] as unknown) ?? new Date().toISOString(),
     ...(model === undefined ? {} : { 'x-model': model }),
-    // As properties the broker would act on them: drop the dead letter, or refuse it for its user.
+    ...displacedHeaders(delivery),
+  };
+}
+
+/** What the broker would act on as a property of a copy: drop it, or refuse it for its user. */
+export function displacedHeaders(delivery: Delivery): Record<string, unknown> {
+  const { expiration, userId } = delivery.message.properties;
+  return {
     ...(expiration === undefined ? {} : { 'x-expiration': expiration as unknown }),
     ...(userId === undefined ? {} : { 'x-user-id': userId as unknown }),
   };

@@ -47,6 +47,7 @@ class Play {
   readonly acks = new AckCoalescer(this.channel);
   readonly timesSettled = new Map<number, number>();
   readonly deliveries = Array.from({ length: DELIVERIES }, (_, index) => this.deliver(index + 1));
+  readonly handedBack: number[] = [];
   /** The first thing that ended each while the channel was open. */
   readonly firstEnd = new Map<number, 'ack' | 'handBack' | 'drop'>();
 
@@ -58,11 +59,9 @@ class Play {
 
   private deliver(tag: number): Delivery {
     this.timesSettled.set(tag, 0);
+    const onHandedBack = () => void this.handedBack.push(tag);
     const onSettled = () => void this.timesSettled.set(tag, (this.timesSettled.get(tag) ?? 0) + 1);
-    return new Delivery(consumeMessage({}, {}, tag), this.acks, {
-      onSettled,
-      onHandedBack: () => {},
-    });
+    return new Delivery(consumeMessage({}, {}, tag), this.acks, { onSettled, onHandedBack });
   }
 
   private async take({ event, tag }: Step): Promise<void> {
@@ -97,6 +96,17 @@ describe('Delivery, whatever befalls it in whatever order,', () => {
         for (const [tag, times] of timesSettled) expect([tag, times]).toEqual([tag, ended.has(tag) ? 1 : 0]);
       }),
       { numRuns: 3000 },
+    ));
+
+  it('tells its custodian that it was handed back exactly when that is what ended it', () =>
+    fc.assert(
+      fc.asyncProperty(steps, async (all) => {
+        const ends = all.filter(({ event }) => ENDINGS[event]);
+        const firsts = ends.filter((end, index) => ends.findIndex(({ tag }) => tag === end.tag) === index);
+        const expected = firsts.filter(({ event }) => ENDINGS[event] === 'handBack').map(({ tag }) => tag);
+        expect((await new Play().through(all)).handedBack).toEqual(expected);
+      }),
+      { numRuns: 1000 },
     ));
 
   it('tells the broker at most once, and of what ended it first', () =>

@@ -19,7 +19,7 @@ export class Delivery {
   readonly receivedAt = turnNow();
   /** Somebody is at it, or was. */
   isBegun = false;
-  private isSettled = false;
+  isSettled = false;
   private isHandedBack = false;
 
   constructor(

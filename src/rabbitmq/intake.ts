@@ -7,9 +7,6 @@ import { Custody } from './custody.js';
 import { Delivery } from './delivery.js';
 import { UNSUSPECTED } from './suspicion.js';
 
-/** Nothing in hand for so long, and no more suspects are expected. */
-const QUIET_MS = 1_000;
-
 /** Where messages come from, and how many of them may be in hand while nothing is suspect. */
 export interface IntakeSource {
   readonly queue: string;
@@ -21,7 +18,9 @@ export interface IntakeSource {
 /** Who an intake takes messages for. */
 export interface IntakeHost {
   handle(delivery: Delivery, channel: Channel): void;
-  /** The consumer has begun, with at most `size` messages in hand. */
+  /** A suspect that must not be in hand with others, and must not go back as it is. */
+  putAside(delivery: Delivery, channel: Channel): void;
+  /** Messages are taken, at most `size` of them in hand. */
   onConsuming(size: number): void;
   /** Nothing more is taken for now. */
   onHalted(): void;
@@ -34,10 +33,12 @@ export interface IntakeHost {
 export class Intake {
   readonly acks: AckCoalescer;
   private readonly consumer: Consumer;
-  /** A suspect is in hand with others, which are settled first. */
-  private isIsolating = false;
+  /** Messages are being fetched singly. */
+  private isFetching = false;
+  /** Suspects beyond what may be in hand. They go back once the consumer is cancelled, or they would come again at once. */
+  private crowd: Delivery[] = [];
   private isStopped = false;
-  private quiet: NodeJS.Timeout | undefined;
+  private hasTaken = false;
   private readonly log = new Logger('RabbitMQ');
 
   constructor(
@@ -85,49 +86,44 @@ export class Intake {
   /** The channel is gone. */
   close(): void {
     this.acks.close();
-    if (this.consumer.hasBegun) this.custody.onChannelLost(this.acks);
+    if (this.hasTaken) this.custody.onChannelLost(this.acks);
+    for (const delivery of this.crowd.splice(0)) delivery.drop();
   }
 
   /** True when it wants to be told what is settled. */
   get isCareful(): boolean {
-    return this.isIsolating || this.caution.company < Infinity;
+    return this.custody.suspects > 0 || this.caution.company < Infinity;
   }
 
   onSettled({ suspicion }: Delivery): void {
-    if (this.caution.settled(suspicion)) this.onLessSuspect('messages are less suspect');
-    if (this.custody.inHand > 0) return;
-    this.quiet = this.quiet?.refresh() ?? setTimeout(() => this.onQuiet(), QUIET_MS).unref();
-    if (!this.isIsolating) return;
-    this.isIsolating = false;
-    this.followSoon();
+    if (this.custody.suspects === 0 && this.caution.settled(suspicion))
+      this.onLessSuspect('messages are less suspect');
+    else if (this.custody.inHand === 0) void this.fetch();
   }
 
   private take(message: ConsumeMessage): void {
+    this.hasTaken = true;
     const delivery = this.custody.take(message, this.acks);
     if (delivery.suspicion !== UNSUSPECTED) this.onSuspect(delivery);
-    this.host.handle(delivery, this.channel);
+    if (this.isCrowding(delivery)) this.crowd.push(delivery);
+    else this.host.handle(delivery, this.channel);
   }
 
   private onSuspect({ suspicion }: Delivery): void {
-    const { size } = this.consumer;
-    const isLess = this.caution.meet(suspicion);
-    if (size > 0 && size <= suspicion.company) return;
-    this.isIsolating = true;
+    if (!this.caution.meet(suspicion)) return;
+    this.log.log(
+      `a message was in hand at ${suspicion.crashes} crashes of a worker: from now on at most ${this.size} messages in hand`,
+    );
     this.followSoon();
-    if (isLess)
-      this.log.log(
-        `a message was in hand at ${suspicion.crashes} crashes of a worker: from now on at most ${this.size} messages in hand`,
-      );
+  }
+
+  /** A crash would count against all suspects in hand, begun or not. */
+  private isCrowding({ suspicion }: Delivery): boolean {
+    return this.custody.suspects > suspicion.company;
   }
 
   private get size(): number {
     return Math.min(this.caution.company, this.source.prefetch());
-  }
-
-  private onQuiet(): void {
-    if (this.custody.inHand > 0 || this.caution.company === Infinity || this.acks.isClosed) return;
-    this.caution.end();
-    this.onLessSuspect('the queue is empty');
   }
 
   private onLessSuspect(reason: string): void {
@@ -135,17 +131,61 @@ export class Intake {
     this.followSoon();
   }
 
-  /** Brings the consumer in line with what may be taken. */
+  /** Brings what is taken in line with what may be. */
   async follow(): Promise<void> {
-    const isPaused = this.isIsolating || this.caution.isHalted || this.isStopped;
+    const isTaking = !this.caution.isHalted && !this.isStopped;
     try {
-      await this.consumer.resize(isPaused ? 0 : this.size);
+      await this.consumer.resize(isTaking && this.caution.company === Infinity ? this.size : 0);
     } catch (error) {
       return this.host.onFailed(error as Error, this);
     }
+    for (const delivery of this.crowd.splice(0)) this.sendAway(delivery);
     if (this.acks.isClosed) return;
-    if (this.consumer.size > 0) this.host.onConsuming(this.consumer.size);
-    else if (this.caution.isHalted) this.host.onHalted();
+    if (this.caution.isHalted) this.host.onHalted();
+    else if (!this.isStopped) this.host.onConsuming(this.size);
+    await this.fetch();
+  }
+
+  /**
+   * While suspects are about, messages are fetched one by one and once nothing else is in hand: a consumer would be
+   * given more as soon as there is room, whatever they are.
+   */
+  private async fetch(): Promise<void> {
+    if (this.isFetching) return;
+    this.isFetching = true;
+    try {
+      while (this.mayFetch && this.custody.inHand === 0) await this.fetchCompany();
+    } catch (error) {
+      this.host.onFailed(error as Error, this);
+    } finally {
+      this.isFetching = false;
+    }
+  }
+
+  /** As many as may be in hand together; fewer when one of them is more suspect. */
+  private async fetchCompany(): Promise<void> {
+    for (let taken = 0; this.mayFetch && taken < this.size; taken++) {
+      if (await this.takeOne()) continue;
+      this.caution.end();
+      this.onLessSuspect('the queue is empty');
+    }
+  }
+
+  private get mayFetch(): boolean {
+    const { company, isHalted } = this.caution;
+    return (
+      company < Infinity && !isHalted && !this.isStopped && !this.acks.isClosed && this.consumer.size === 0
+    );
+  }
+
+  /**
+   * To go back counts as nothing since RabbitMQ 4.3, which tells by a header; before that it counts as much as a
+   * crash, and a copy goes instead.
+   */
+  private sendAway(delivery: Delivery): void {
+    const isFree = delivery.message.properties.headers?.['x-acquired-count'] !== undefined;
+    if (isFree) delivery.handBack();
+    else this.host.putAside(delivery, this.channel);
   }
 
   private followSoon(): void {

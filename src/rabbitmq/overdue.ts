@@ -14,10 +14,12 @@ const LOOKS_PER_TIMEOUT = 20;
 export class Overdue {
   private readonly log = new Logger('RabbitMQ');
   private timer: NodeJS.Timeout | undefined;
+  /** Unsettled when their channel was lost: gone back already, but somebody may still be working on them. */
+  private lost: Delivery[] = [];
 
   /**
    * @param timeoutMs the broker's `consumer_timeout`
-   * @param onAbandoned told each delivery that was handed back
+   * @param onAbandoned told each delivery that is the broker's again, and may still be worked on
    */
   constructor(
     private readonly timeoutMs: number,
@@ -29,6 +31,11 @@ export class Overdue {
     this.timer = setInterval(() => this.handBack(intake()), this.timeoutMs / LOOKS_PER_TIMEOUT).unref();
   }
 
+  /** The channel of these is gone. */
+  onChannelLost(unsettled: readonly Delivery[]): void {
+    this.lost.push(...unsettled.filter(({ isBegun }) => isBegun));
+  }
+
   stop(): void {
     clearInterval(this.timer);
   }
@@ -36,7 +43,9 @@ export class Overdue {
   private handBack(intake: Intake | undefined): void {
     if (!intake) return;
     const limitMs = Math.round(OVERDUE_SHARE * this.timeoutMs);
-    const overdue = intake.acks.receivedBefore(performance.now() - limitMs);
+    const limit = performance.now() - limitMs;
+    this.abandonLost(limit);
+    const overdue = intake.acks.receivedBefore(limit);
     for (const delivery of overdue) {
       delivery.handBack();
       this.onAbandoned(delivery);
@@ -48,5 +57,11 @@ export class Overdue {
     // Nothing can be settled while nothing can be published: taking them again would only take them round.
     if (this.publisher.state === 'open') intake.halt('blocked', false);
     else if (overdue.length > 0) intake.halt('blocked', true);
+  }
+
+  private abandonLost(limit: number): void {
+    const inWork = this.lost.filter(({ isSettled }) => !isSettled);
+    this.lost = inWork.filter(({ receivedAt }) => receivedAt >= limit);
+    for (const delivery of inWork) if (delivery.receivedAt < limit) this.onAbandoned(delivery);
   }
 }

@@ -1,10 +1,9 @@
 import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { Injectable, Logger } from '@nestjs/common';
-import { RmqContext, ServerRMQ } from '@nestjs/microservices';
+import { ServerRMQ } from '@nestjs/microservices';
 import type { AmqpConnectionManager, ChannelWrapper } from 'amqp-connection-manager';
 import type { Channel, ConfirmChannel } from 'amqplib';
-import { isObservable } from 'rxjs';
 import { Settings } from '../config/settings.js';
 import { Capacity } from '../models/capacity.js';
 import { INFER_PATTERN } from '../protocol/request.decoder.js';
@@ -17,7 +16,9 @@ import { Custody } from './custody.js';
 import { Delivery } from './delivery.js';
 import { DeliveryReader } from './delivery.reader.js';
 import { Intake, IntakeHost } from './intake.js';
+import { callNestHandler } from './nest-handler.js';
 import { Overdue } from './overdue.js';
+import { putAside } from './put-aside.js';
 import { ensureTopology } from './topology.js';
 
 /** `connecting`: not consuming now, on the way to it; `paused`: on purpose; the others are what they say. */
@@ -56,11 +57,11 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
   constructor(
     private readonly settings: Settings,
     private readonly capacity: Capacity,
-    publisher: ConfirmedPublisher,
+    private readonly confirmed: ConfirmedPublisher,
   ) {
     super({ urls: settings.RABBITMQ_URL, queue: settings.REQUEST_QUEUE, noAck: false });
     this.custody = new Custody(settings.DELIVERY_LIMIT, () => capacity.prefetch);
-    this.overdue = new Overdue(settings.CONSUMER_TIMEOUT_MS, publisher, (delivery) =>
+    this.overdue = new Overdue(settings.CONSUMER_TIMEOUT_MS, confirmed, (delivery) =>
       this.onAbandoned(delivery),
     );
   }
@@ -181,23 +182,21 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
   /** What an intake has taken. */
   handle(delivery: Delivery, channel: Channel): void {
     if (this.handler) this.handler(delivery);
-    else void this.handOver(delivery, new RmqContext([delivery.message, channel, INFER_PATTERN]));
+    else
+      void callNestHandler(this.messageHandlers.get(INFER_PATTERN), delivery, channel, (...refused) =>
+        this.onRefused(...refused),
+      );
   }
 
-  /** By way of Nest, which calls guards, pipes and interceptors before the handler. */
-  private async handOver(delivery: Delivery, context: RmqContext): Promise<void> {
-    const handler = this.messageHandlers.get(INFER_PATTERN);
-    if (!handler) throw new Error(`no @MessagePattern('${INFER_PATTERN}') handler is registered`);
-    try {
-      const outcome: unknown = await handler(delivery, context);
-      // Nest gives what a guard, pipe or interceptor threw as an observable that fails.
-      if (isObservable(outcome)) outcome.subscribe({ error: (error) => this.onRefused(delivery, error) });
-    } catch (error) {
-      this.onRefused(delivery, error);
-    }
+  /** What cannot be copied is taken nevertheless: then it waits here until it may begin. */
+  putAside(delivery: Delivery, channel: Channel): void {
+    void putAside(delivery, this.queue, this.confirmed).then((isAway) => {
+      if (isAway) delivery.drop();
+      else this.handle(delivery, channel);
+    });
   }
 
-  /** An intake's consumer has begun, with at most `size` messages in hand. */
+  /** Messages are taken, at most `size` of them in hand. */
   onConsuming(size: number): void {
     if (this.isStopping || this.state === 'consuming') return;
     this.state = 'consuming';
@@ -228,6 +227,7 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
 
   private onClosed(intake: Intake): void {
     intake.close();
+    this.overdue.onChannelLost(intake.acks.unsettled);
     if (this.intake === intake && !this.isStopping) this.state = 'connecting';
   }
 

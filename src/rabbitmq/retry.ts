@@ -1,6 +1,7 @@
 import type { Options } from 'amqplib';
 import { deadLetterProperties } from './dead-letter.js';
 import { Delivery } from './delivery.js';
+import { CRASHES_HEADER } from './suspicion.js';
 
 /** In these the broker writes where a message has expired or died. A retry is neither, and each would make them longer. */
 const DEATH_HEADER = /^x-(death$|first-death-|last-death-)/;
@@ -26,12 +27,17 @@ export function retryHeaders(
   };
 }
 
-/** The properties of a request that is tried again: those of the message as received, and the headers added. */
+/**
+ * The properties of a request that is tried again: those of the message as received, and the headers added. What was
+ * held against it is not: it has been at work without a crash.
+ */
 export function retryProperties(delivery: Delivery, added: Record<string, unknown>): Options.Publish {
   const properties = deadLetterProperties(delivery, added);
   const headers = Object.entries(properties.headers as Record<string, unknown>);
   return {
     ...properties,
-    headers: Object.fromEntries(headers.filter(([name]) => !DEATH_HEADER.test(name))),
+    headers: Object.fromEntries(
+      headers.filter(([name]) => !DEATH_HEADER.test(name) && name !== CRASHES_HEADER),
+    ),
   };
 }

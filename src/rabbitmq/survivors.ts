@@ -8,8 +8,8 @@ const COMPARED_BYTES = 64 * 1024;
 const LOST_ACKS_RETURN_MS = 60_000;
 
 /**
- * Messages that went back to the queue while this process lived on: by a lost channel, or handed back. The broker
- * counts that as it counts a crash, but a process that lives cannot have been killed by them.
+ * Messages that went back to the queue while this process lived on. The broker counts that as it counts a crash, but a
+ * process that lives cannot have been killed by them.
  *
  * None is forgotten when it is settled: by then the broker no longer counts it either.
  */

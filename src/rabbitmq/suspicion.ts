@@ -11,6 +11,9 @@ export interface Suspicion {
   readonly isConclusive: boolean;
 }
 
+/** On a copy that was put aside: the crashes of the message that it is a copy of. */
+export const CRASHES_HEADER = 'x-crashes';
+
 export const UNSUSPECTED: Suspicion = { crashes: 0, company: Infinity, isConclusive: false };
 
 /**
@@ -29,25 +32,33 @@ export class SuspicionRule {
   /**
    * @param deliveryLimit of the queue
    * @param prefetch how many messages may be in hand while nothing is suspect
+   * @param lost what this process had in hand when a channel was lost
+   * @param handedBack what it gave back of its own will
    */
   constructor(
     deliveryLimit: number,
     private readonly prefetch: () => number,
-    private readonly survivors: Survivors,
+    private readonly lost: Survivors,
+    private readonly handedBack: Survivors,
   ) {
     this.conclusive = Math.max(2, deliveryLimit - 1);
   }
 
-  /** The suspicion against a message that is flagged as redelivered; others are {@link UNSUSPECTED}. */
+  /** The suspicion against a message that has come before: as it is, or as the copy that was put aside. */
   of(message: ConsumeMessage): Suspicion {
     const { headers } = message.properties;
-    const survived = this.survivors.timesSurvived(message);
+    const earlier: unknown = headers?.[CRASHES_HEADER];
+    const before = typeof earlier === 'number' ? earlier : 0;
+    if (!message.fields.redelivered) return this.judge(0, before);
+    // RabbitMQ 4.3 counts what was handed back only as taken before.
+    const isCountedApart = headers?.['x-acquired-count'] !== undefined;
+    const survived =
+      this.lost.timesSurvived(message) + (isCountedApart ? 0 : this.handedBack.timesSurvived(message));
     const returns: unknown = headers?.['x-delivery-count'];
-    if (typeof returns === 'number') return this.judge(returns, Math.max(0, returns - survived));
-    // RabbitMQ 4.3 does not count what was handed back, but says that it was taken before.
-    if (survived > 0 || headers?.['x-acquired-count'] !== undefined) return UNSUSPECTED;
+    if (typeof returns === 'number') return this.judge(returns, before + Math.max(0, returns - survived));
+    if (survived > 0 || isCountedApart) return this.judge(0, before);
     // A classic queue says that it came before, not how often: it can be kept from others, but not be given up.
-    return { crashes: 1, company: 1, isConclusive: false };
+    return { crashes: before + 1, company: 1, isConclusive: false };
   }
 
   private judge(returns: number, crashes: number): Suspicion {

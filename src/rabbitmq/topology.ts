@@ -40,14 +40,9 @@ export function queuesOf(settings: TopologySettings): { name: string; options: O
     name: retryQueue(settings, delayMs),
     options: { durable: true, arguments: { ...leadingTo(REQUEST_QUEUE), 'x-message-ttl': delayMs } },
   }));
+  const letters = { ...type, ...(isQuorum ? { 'x-delivery-limit': NO_DELIVERY_LIMIT } : {}) };
   return [
-    {
-      name: dead,
-      options: {
-        durable: true,
-        arguments: { ...type, ...(QUEUE_TYPE === 'quorum' ? { 'x-delivery-limit': NO_DELIVERY_LIMIT } : {}) },
-      },
-    },
+    { name: dead, options: { durable: true, arguments: letters } },
     ...(RESULTS_QUEUE ? [{ name: RESULTS_QUEUE, options: { durable: true, arguments: type } }] : []),
     { name: REQUEST_QUEUE, options: { durable: true, arguments: requests } },
     ...retries,

@@ -5,9 +5,10 @@ import { TcpProxy } from '../support/tcp-proxy.js';
 import { BrokerKind } from './broker/broker-host.js';
 import { BrokerNode } from './broker/broker-node.js';
 import { Cluster } from './broker/cluster.js';
-import { FaultPlan } from './fault-plan.js';
+import { LabPlan } from './fault-plan.js';
 import { LoadClient } from './load/load-client.js';
 import { Signal } from './load/signal.js';
+import { within } from './patience.js';
 import { Supervisor } from './supervisor.js';
 import { WorkerWatch } from './worker-watch.js';
 
@@ -15,6 +16,7 @@ import { WorkerWatch } from './worker-watch.js';
 const RATE_PER_S = 2_500;
 const MAX_IN_FLIGHT = 1_000;
 export const IO_WAIT_MS = 200;
+const START_PATIENCE_MS = 90_000;
 
 /** A broker, its workers and their load: all that a fault can be made of. */
 export class FaultLab {
@@ -29,9 +31,11 @@ export class FaultLab {
   readonly broken: string[] = [];
   /** Measured by the fault itself, by name and unit. */
   readonly figures: Record<string, number> = {};
-  private env: Readonly<Record<string, string>> = {};
+  /** The settings of each worker. */
+  private readonly envs: Readonly<Record<string, string>>[] = [];
   private loadClient: LoadClient | undefined;
-  private tcpProxy: TcpProxy | undefined;
+  /** A proxy to each node, for each worker. */
+  private readonly links: TcpProxy[][] = [];
 
   private constructor(
     readonly nodes: readonly BrokerNode[],
@@ -40,12 +44,12 @@ export class FaultLab {
   ) {}
 
   /** Starts all of it; resolves when the workers consume and the load knows what they answer. */
-  static async open(plan: FaultPlan, kind: BrokerKind, seed: number): Promise<FaultLab> {
+  static async open(plan: LabPlan, kind: BrokerKind, seed: number, signal?: AbortSignal): Promise<FaultLab> {
     const cluster = plan.nodes === 3 ? await Cluster.open(kind, plan.brokerOptions) : undefined;
     const nodes = cluster?.nodes ?? [await BrokerNode.open(kind, plan.brokerOptions)];
     const lab = new FaultLab(nodes, cluster, plan.maxInFlight ?? MAX_IN_FLIGHT);
     try {
-      await lab.fill(plan, seed);
+      await within(lab.fill(plan, seed), START_PATIENCE_MS, 'workers and load start', signal);
       return lab;
     } catch (error) {
       await lab.close();
@@ -63,10 +67,16 @@ export class FaultLab {
     return this.brokerCluster;
   }
 
-  /** Between worker and broker. */
+  /** Between the first worker and the broker. */
   get proxy(): TcpProxy {
-    if (!this.tcpProxy) throw new Error('this fault has no proxy; give it `isProxied: true`');
-    return this.tcpProxy;
+    return this.linksOf(0)[0] as TcpProxy;
+  }
+
+  /** Between a worker and the broker's nodes. */
+  linksOf(worker: number): readonly TcpProxy[] {
+    const links = this.links[worker];
+    if (!links) throw new Error('this fault has no proxy; give it `isProxied: true`');
+    return links;
   }
 
   get load(): LoadClient {
@@ -97,9 +107,9 @@ export class FaultLab {
     return Math.min(this.prefetch * this.supervisors.length, this.maxInFlight);
   }
 
-  /** Starts one more worker, that nobody watches over. */
-  launch(): WorkerProcess {
-    const worker = new WorkerProcess(this.env);
+  /** Starts one more worker, that nobody watches over, with the settings of the first one or of another. */
+  launch(index = 0): WorkerProcess {
+    const worker = new WorkerProcess(this.envs[index] ?? {});
     this.launched.push(worker);
     return worker;
   }
@@ -133,23 +143,24 @@ export class FaultLab {
     await Promise.all(this.supervisors.map((supervisor) => supervisor.stop('SIGKILL')));
     await Promise.all(this.launched.map((worker) => worker.stop('SIGKILL')));
     await this.loadClient?.close();
-    await this.tcpProxy?.refuse();
+    for (const link of this.links.flat()) await link.refuse();
     if (this.brokerCluster) await this.brokerCluster.remove();
     else await this.broker.remove();
   }
 
-  private async fill(plan: FaultPlan, seed: number): Promise<void> {
+  private async fill(plan: LabPlan, seed: number): Promise<void> {
     const urls = this.nodes.map(({ url }) => url);
-    if (plan.isProxied) this.tcpProxy = await TcpProxy.open(this.broker.url);
-    this.env = {
-      RABBITMQ_URL: this.tcpProxy?.url() ?? urls.join(','),
-      REQUEST_QUEUE: this.queue,
-      PREPROCESS_IO_DELAY_MS: String(IO_WAIT_MS),
-      ...plan.env,
-    };
     await plan.prepare?.(this);
-    for (let index = 0; index < (plan.workers ?? 1); index++)
-      this.supervisors.push(new Supervisor(() => this.launch()));
+    for (let index = 0; index < (plan.workers ?? 1); index++) {
+      if (plan.isProxied) this.links.push(await Promise.all(urls.map((url) => TcpProxy.open(url))));
+      this.envs.push({
+        RABBITMQ_URL: (this.links[index]?.map((link) => link.url()) ?? urls).join(','),
+        REQUEST_QUEUE: this.queue,
+        PREPROCESS_IO_DELAY_MS: String(IO_WAIT_MS),
+        ...plan.env,
+      });
+      this.supervisors.push(new Supervisor(() => this.launch(index)));
+    }
     await Promise.all(this.supervisors.map(({ worker }) => worker.consuming()));
     this.loadClient = new LoadClient({
       urls,

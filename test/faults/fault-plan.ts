@@ -1,14 +1,28 @@
 import { BrokerOptions } from './broker/broker-host.js';
 import { type FaultLab } from './fault-lab.js';
 
+/** What a lab is made of. */
+export interface LabPlan {
+  /** Makes the broker ready, before there are workers and load. */
+  prepare?(lab: FaultLab): Promise<unknown>;
+  /** Each worker reaches the broker by way of proxies of its own, `lab.linksOf`. */
+  readonly isProxied?: boolean;
+  /** Nodes of the broker, 1 or 3. Default: 1. */
+  readonly nodes?: 1 | 3;
+  readonly brokerOptions?: BrokerOptions;
+  readonly workers?: number;
+  /** Settings of the worker. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly ratePerS?: number;
+  readonly maxInFlight?: number;
+}
+
 /** A fault and what it may do. */
-export interface FaultPlan {
+export interface FaultPlan extends LabPlan {
   /** Its number in the fault suite. */
   readonly number: number;
   /** Reads on from `when`. */
   readonly name: string;
-  /** Makes the broker ready, before there are workers and load. */
-  prepare?(lab: FaultLab): Promise<unknown>;
   /** Brings it about. Called under load; may wait for what comes of it. */
   inject(lab: FaultLab): Promise<unknown> | void;
   /** Ends it. */
@@ -27,20 +41,8 @@ export interface FaultPlan {
   readonly failsRuns?: boolean;
   /** Why the broker closes a channel of the worker's by it. Default: it must close none. */
   readonly channelError?: 'not_found' | 'precondition_failed';
-  /** What the worker's process may write to stderr. Default: nothing. */
-  readonly mayWrite?: RegExp;
   /** Messages that the workers have in hand at least when it strikes. Default: 300. */
   readonly inHand?: number;
-  /** The worker reaches the broker by way of `lab.proxy`. */
-  readonly isProxied?: boolean;
-  /** Nodes of the broker, 1 or 3. Default: 1. */
-  readonly nodes?: 1 | 3;
-  readonly brokerOptions?: BrokerOptions;
-  readonly workers?: number;
-  /** Settings of the worker. */
-  readonly env?: Readonly<Record<string, string>>;
   /** Requests answered at least, of them a quarter before the fault and a quarter after it. Default: 6,000. */
   readonly messages?: number;
-  readonly ratePerS?: number;
-  readonly maxInFlight?: number;
 }

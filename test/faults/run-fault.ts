@@ -75,15 +75,25 @@ export async function runFault(plan: FaultPlan, kind: BrokerKind, seed: number):
     const recoveryMs = recoveredAt === undefined ? undefined : recoveredAt - healedAt;
     const counts = ledger.counts();
     const brokerLogs = await Promise.all(lab.nodes.map((node) => node.log()));
-    const stock = { counts, requestsLeft, exitCodes, brokerLogs };
-    const outcome = { ...stock, recoveryMs, isReady: isReady && readyMs !== undefined, faultAt, restedAt };
+    const bound = duplicateBound(plan, lab);
+    const outcome = {
+      counts,
+      duplicateBound: bound,
+      requestsLeft,
+      exitCodes,
+      brokerLogs,
+      recoveryMs,
+      isReady: isReady && readyMs !== undefined,
+      faultAt,
+      restedAt,
+    };
     return {
       fault: plan.number,
       name: plan.name,
       broker: lab.broker.version,
       seed,
       counts,
-      duplicateBound: duplicateBound(plan, lab),
+      duplicateBound: bound,
       inHand,
       faultMs: healedAt - faultAt,
       recoveryMs,

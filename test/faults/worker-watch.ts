@@ -25,6 +25,7 @@ export class WorkerWatch {
   private timer: NodeJS.Timeout | undefined;
   private round: Promise<void> = Promise.resolve();
   private isStopped = false;
+  private isPaused = false;
 
   /** @param changes poked after each look */
   constructor(
@@ -37,6 +38,16 @@ export class WorkerWatch {
   /** What the last look has shown. */
   get isReady(): boolean {
     return this.seenReadyAt > (this.notReadyAt.at(-1) ?? -Infinity);
+  }
+
+  /** Asks nothing until `resume`: the worker is about to be stopped where it is. */
+  async pause(): Promise<void> {
+    this.isPaused = true;
+    await this.round;
+  }
+
+  resume(): void {
+    this.isPaused = false;
   }
 
   async stop(): Promise<void> {
@@ -56,6 +67,7 @@ export class WorkerWatch {
   private async look(worker: WorkerProcess): Promise<void> {
     const askedAt = performance.now();
     // Until its probes are up, it cannot be asked.
+    if (this.isPaused) return;
     const canBeAsked = worker.logs.some(({ port }) => typeof port === 'number');
     if (canBeAsked) this.peakRssMb = Math.max(peakRssMbOf(worker.pid) ?? 0, this.peakRssMb ?? 0) || undefined;
     const [live, ready] = canBeAsked

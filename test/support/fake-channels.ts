@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { ConsumeMessage } from 'amqplib';
 import { Settings } from '../../src/config/settings.js';
 import { Capacity } from '../../src/models/capacity.js';
-import { ConfirmedPublisher } from '../../src/rabbitmq/confirmed.publisher.js';
+import { ConfirmedPublisher, Letter } from '../../src/rabbitmq/confirmed.publisher.js';
 import { RabbitMqTransport } from '../../src/rabbitmq/rabbitmq.transport.js';
 import { SettlingChannel } from './messages.js';
 
@@ -15,17 +15,16 @@ export class FakeChannel extends EventEmitter {
   /** Sends a message, or `null` to say that the consumer is cancelled. */
   send: (message: ConsumeMessage | null) => void = () => {};
   refusal: Error | undefined;
+  /** What waits in the queue to be fetched singly. */
+  readonly waiting: ConsumeMessage[] = [];
 
   async prefetch(count: number): Promise<void> {
     this.asked.push(`prefetch ${count}`);
   }
 
-  /** What waits at the head of the queue. */
-  head: ConsumeMessage | undefined;
-
   async get(queue: string): Promise<ConsumeMessage | false> {
     this.asked.push(`get ${queue}`);
-    return this.head ?? false;
+    return this.waiting.shift() ?? false;
   }
 
   async consume(queue: string, onMessage: (message: ConsumeMessage | null) => void): Promise<void> {
@@ -75,6 +74,16 @@ export class FakeManager extends EventEmitter {
   }
 }
 
+/** A publisher whose letters the test confirms, or refuses. */
+export class FakePublisher {
+  state: ConfirmedPublisher['state'] = 'open';
+  readonly letters: (Letter & { confirm(): void; refuse(error: Error): void })[] = [];
+
+  publish(letter: Letter): Promise<void> {
+    return new Promise((confirm, refuse) => this.letters.push({ ...letter, confirm, refuse }));
+  }
+}
+
 /** The transport, over channels that are fakes through and through. */
 export class FakeTransport extends RabbitMqTransport {
   readonly fakeManager = new FakeManager();
@@ -82,10 +91,9 @@ export class FakeTransport extends RabbitMqTransport {
   constructor(
     settings: Settings,
     capacity: Capacity,
-    /** Whether answers can go out. */
-    readonly publisher: { state: ConfirmedPublisher['state'] } = { state: 'open' },
+    readonly publisher = new FakePublisher(),
   ) {
-    super(settings, capacity, publisher as ConfirmedPublisher);
+    super(settings, capacity, publisher as unknown as ConfirmedPublisher);
   }
 
   override createClient<T>(): Promise<T> {

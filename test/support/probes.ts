@@ -14,6 +14,14 @@ export async function probe(worker: WorkerProcess, name: ProbeName): Promise<Pro
   return { status: response.status, body: (await response.json()) as Probe['body'] };
 }
 
+/** Whether a worker is ready; one that is not there is not. */
+export async function isReady(worker: WorkerProcess): Promise<boolean> {
+  return probe(worker, 'ready').then(
+    ({ status }) => status === 200,
+    () => false,
+  );
+}
+
 /** The status codes of all probes. */
 export async function probes(worker: WorkerProcess): Promise<Record<ProbeName, number>> {
   const [live, ready, startup] = await Promise.all(

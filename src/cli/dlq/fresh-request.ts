@@ -3,7 +3,7 @@ import { copiedProperties } from '../../rabbitmq/dead-letter.js';
 
 /** What says why, when and after how much a request died; as long as it is there, the request is no fresh one. */
 const TRACE_OF_DEATH =
-  /^x-(error-code|error-message|attempts|first-failed-at|deadline|expiration|user-id|death|(first|last)-death-.*)$/;
+  /^x-(error-code|error-message|attempts|attempts-excused|first-failed-at|crashes|deadline|expiration|user-id|death|(first|last)-death-.*)$/;
 
 /**
  * The properties of a dead letter's request when it is sent again: as they were, without the deadline, which the

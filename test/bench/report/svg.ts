@@ -19,12 +19,12 @@ export function colour(index: number): string {
   return COLOURS[index % COLOURS.length] as string;
 }
 
-/** @param content SVG within `WIDTH` × `height`, below the title */
-export function plot(title: string, height: number, content: string): string {
+/** @param content SVG within `width` × `height`, below the title */
+export function plot(title: string, height: number, content: string, width = WIDTH): string {
   return (
-    `<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 ${WIDTH} ${height}" role="img" ` +
+    `<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 ${width} ${height}" role="img" ` +
     `aria-label="${escaped(title)}"><style>${STYLE}</style>` +
-    `<rect class="ground" width="${WIDTH}" height="${height}" rx="6"/>` +
+    `<rect class="ground" width="${width}" height="${height}" rx="6"/>` +
     `${text(16, 26, title, 'text title')}${content}</svg>\n`
   );
 }

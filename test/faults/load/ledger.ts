@@ -40,9 +40,10 @@ interface Entry {
   isOk: boolean;
   isError: boolean;
   isDead: boolean;
+  /** Why it is dead, in the words of the dead letter. */
+  deathReason?: string;
   /** Of the first answer. */
   fingerprint?: string;
-  copies: number;
 }
 
 /** An answer as it came. */
@@ -61,17 +62,20 @@ export class Ledger {
   /** When the last result came; `performance.now()`. */
   lastOkAt = -Infinity;
   private readonly entries = new Map<string, Entry>();
-  private readonly totals = { ok: 0, refused: 0, differing: 0, unexpected: 0, wrong: 0 };
+  /** Acknowledged and without an outcome, by when they were acknowledged. */
+  private readonly open = new Map<string, number>();
+  private readonly totals = { ok: 0, refused: 0, duplicated: 0, differing: 0, unexpected: 0, wrong: 0 };
 
   /** A request is about to be published. */
   attempted(id: string, image: number, isGuilty = false): void {
-    const state = { isAcknowledged: false, isOk: false, isError: false, isDead: false, copies: 0 };
+    const state = { isAcknowledged: false, isOk: false, isError: false, isDead: false };
     this.entries.set(id, { image, isGuilty, ...state });
   }
 
   acknowledged(id: string): void {
     const entry = this.entries.get(id);
     if (entry) entry.isAcknowledged = true;
+    if (entry && !this.isSettled(id)) this.open.set(id, performance.now());
     this.changes.poke();
   }
 
@@ -83,13 +87,14 @@ export class Ledger {
 
   answered({ id, messageId, content, isError, isRight }: SeenAnswer): void {
     const entry = this.entries.get(id);
+    this.open.delete(id);
     if (!entry) this.totals.unexpected++;
     else {
       const fingerprint = createHash('sha1').update(messageId).update('\n').update(content).digest('base64');
       if (!isRight) this.totals.wrong++;
       if (entry.fingerprint === undefined) entry.fingerprint = fingerprint;
       else {
-        entry.copies++;
+        this.totals.duplicated++;
         if (entry.fingerprint !== fingerprint) this.totals.differing++;
       }
       if (isError) entry.isError = true;
@@ -102,9 +107,10 @@ export class Ledger {
     this.changes.poke();
   }
 
-  deadLettered(id: string): void {
+  deadLettered(id: string, reason: string): void {
     const entry = this.entries.get(id);
-    if (entry) entry.isDead = true;
+    this.open.delete(id);
+    if (entry) Object.assign(entry, { isDead: true, deathReason: reason });
     else this.totals.unexpected++;
     this.changes.poke();
   }
@@ -125,16 +131,47 @@ export class Ledger {
     return this.totals.ok;
   }
 
+  /** Requests published so far. */
+  get attempts(): number {
+    return this.entries.size;
+  }
+
+  /** Answers beyond the first to a request, so far. */
+  get duplicates(): number {
+    return this.totals.duplicated;
+  }
+
+  /** Acknowledged requests that have no outcome yet. Dead letters may not have been read yet. */
+  get waiting(): number {
+    return this.open.size;
+  }
+
+  /** Those of them that have been waiting for longer. */
+  waitingFor(ms: number): number {
+    const before = performance.now() - ms;
+    let count = 0;
+    for (const acknowledgedAt of this.open.values()) {
+      if (acknowledgedAt > before) break; // they are in order
+      count++;
+    }
+    return count;
+  }
+
   /** True when each acknowledged request has an outcome. Dead letters may not have been read yet. */
   get isComplete(): boolean {
-    for (const { isAcknowledged, isOk, isError, isDead } of this.entries.values())
-      if (isAcknowledged && !isOk && !isError && !isDead) return false;
-    return true;
+    return this.open.size === 0;
   }
 
   /** The requests that are lost so far. */
   get lostIds(): string[] {
     return [...this.entries].filter(([, entry]) => isLost(entry)).map(([id]) => id);
+  }
+
+  /** The requests that are dead though nothing is wrong with them, each with the reason. */
+  get innocents(): string[] {
+    return [...this.entries]
+      .filter(([, { isDead, isGuilty }]) => isDead && !isGuilty)
+      .map(([id, { deathReason }]) => `${id}: ${deathReason}`);
   }
 
   counts(): LedgerCounts {
@@ -148,7 +185,7 @@ export class Ledger {
       error: count((entry) => entry.isError),
       dead: count((entry) => entry.isDead),
       lost: count(isLost),
-      duplicated: entries.reduce((sum, { copies }) => sum + copies, 0),
+      duplicated: this.totals.duplicated,
       differing: this.totals.differing,
       recovered: count(({ isAcknowledged, isOk, isDead }) => !isAcknowledged && (isOk || isDead)),
       unexpected: this.totals.unexpected,

@@ -20,6 +20,7 @@ interface Answer {
 }
 
 const LESSON = 'lesson.';
+const BURST_PER_S = 5_000;
 
 /** Asks a worker about random images, through faults, and keeps the ledger. Its connections are its own. */
 export class LoadClient {
@@ -53,7 +54,7 @@ export class LoadClient {
       this.options.urls,
       this.options.queue,
       this.resultQueue,
-      { ratePerS: 5000, maxInFlight: images.length },
+      { ratePerS: BURST_PER_S, maxInFlight: images.length },
       new Ledger(),
     );
     await teacher.open();
@@ -78,6 +79,16 @@ export class LoadClient {
     await this.publisher.publish([request]);
   }
 
+  /** Publishes that many more, as fast as may be and beyond what else may be in flight. */
+  async burst(count: number): Promise<void> {
+    const { urls, queue } = this.options;
+    const pace = { ratePerS: BURST_PER_S, maxInFlight: count };
+    const publisher = new LoadPublisher(urls, queue, this.resultQueue, pace, this.ledger);
+    await publisher.open();
+    await publisher.publish(Array.from({ length: count }, () => this.nextRequest()));
+    await publisher.close();
+  }
+
   /** Publishes nothing until `resume`; resolves when each request so far has its outcome. */
   async pause(): Promise<void> {
     this.publisher.pause();
@@ -86,6 +97,15 @@ export class LoadClient {
 
   resume(): void {
     this.publisher.resume();
+  }
+
+  /** Leaves the results in their queue until `resumeResults`. */
+  pauseResults(): Promise<void> {
+    return this.results.pause();
+  }
+
+  resumeResults(): Promise<void> {
+    return this.results.resume();
   }
 
   /** Resolves when that many requests have a result. */
@@ -115,7 +135,7 @@ export class LoadClient {
     let requestsLeft = 0;
     const requests = new QueueReader(urls, queue, () => void requestsLeft++);
     const dead = new QueueReader(urls, deadLetterQueue, ({ properties }) =>
-      this.ledger.deadLettered(String(properties.messageId)),
+      this.ledger.deadLettered(String(properties.messageId), reasonIn(properties.headers)),
     );
     for (const reader of [requests, dead]) {
       await reader.open();
@@ -132,7 +152,11 @@ export class LoadClient {
   }
 
   private *randomRequests(): Iterable<LoadRequest> {
-    for (;;) yield this.request(`m${this.published++}`, this.random(this.options.testSet.images.length));
+    for (;;) yield this.nextRequest();
+  }
+
+  private nextRequest(): LoadRequest {
+    return this.request(`m${this.published++}`, this.random(this.options.testSet.images.length));
   }
 
   private request(id: string, image: number): LoadRequest {
@@ -153,4 +177,11 @@ export class LoadClient {
     const isRight = isError || image === undefined || label === this.labels[image];
     this.ledger.answered({ id, messageId: String(properties.messageId), content, isError, isRight });
   }
+}
+
+/** The worker's word, or the broker's where it was the one to dead-letter. */
+function reasonIn(headers: Readonly<Record<string, unknown>> = {}): string {
+  const [death] = (headers['x-death'] ?? []) as { readonly reason?: string }[];
+  const code = headers['x-error-code'] as string | undefined;
+  return code ?? death?.reason ?? 'no reason given';
 }

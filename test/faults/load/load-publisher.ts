@@ -119,6 +119,7 @@ export class LoadPublisher {
 
   private send({ id, image, body, options, isGuilty }: LoadRequest): void {
     this.ledger.attempted(id, image, isGuilty);
+    if (!this.channel) return; // it has closed since `turn`, so that nobody would ever confirm this
     this.inFlight.add(id);
     this.unconfirmed.add(id);
     const properties = {
@@ -131,8 +132,6 @@ export class LoadPublisher {
       ...options,
     };
     try {
-      // It may be gone since there was room: its confirms fail just before it says so.
-      if (!this.channel) throw new Error('there is no channel');
       this.channel.sendToQueue(this.queue, body, properties, (error) =>
         this.onConfirm(id, error as Error | null),
       );

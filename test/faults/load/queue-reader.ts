@@ -15,6 +15,9 @@ export class QueueReader {
   private readonly link: Link;
   private readonly changes = new Signal();
   private channel: ConfirmChannel | undefined;
+  private connection: ChannelModel | undefined;
+  private consumerTag = '';
+  private isPaused = false;
   /** Message ids of what this channel has brought last. */
   private recent: string[] = [];
   /** Of what earlier channels have brought last: the broker may not have had the ack, and brings those again. */
@@ -33,6 +36,17 @@ export class QueueReader {
 
   open(): Promise<void> {
     return this.link.open();
+  }
+
+  /** Takes nothing until `resume`; what comes stays in the queue. */
+  async pause(): Promise<void> {
+    this.isPaused = true;
+    await this.channel?.cancel(this.consumerTag);
+  }
+
+  async resume(): Promise<void> {
+    this.isPaused = false;
+    if (this.channel) await this.consume(this.channel);
   }
 
   /** Sends a mark through the queue and resolves when it comes: nothing that was in the queue before is left. */
@@ -58,16 +72,22 @@ export class QueueReader {
     if (this.options.isDeclared)
       await channel.assertQueue(this.queue, { durable: true, arguments: { 'x-queue-type': 'quorum' } });
     await channel.prefetch(PREFETCH);
-    await channel.consume(this.queue, (message) => {
-      if (message) this.take(channel, message);
-      else breakConnection(connection); // cancelled
-    });
+    this.connection = connection;
+    if (!this.isPaused) await this.consume(channel);
     channel.on('close', () => {
       if (this.channel === channel) this.channel = undefined;
       this.expectedAgain.push(...this.recent);
       this.recent = [];
     });
     this.channel = channel;
+  }
+
+  private async consume(channel: ConfirmChannel): Promise<void> {
+    const { consumerTag } = await channel.consume(this.queue, (message) => {
+      if (message) this.take(channel, message);
+      else if (this.connection) breakConnection(this.connection); // cancelled
+    });
+    this.consumerTag = consumerTag;
   }
 
   private take(channel: ConfirmChannel, message: ConsumeMessage): void {

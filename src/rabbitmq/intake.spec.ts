@@ -1,0 +1,241 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { FakeChannel, FakeManager, FakeTransport } from '../../test/support/fake-channels.js';
+import { consumeMessage } from '../../test/support/messages.js';
+import { readSettings } from '../config/settings.js';
+import { Delivery } from './delivery.js';
+
+const PREFETCH = 32;
+const COHORT = 6;
+
+/** A message that was in hand at so many crashes. */
+const suspect = (tag: number, crashes = 1) =>
+  consumeMessage({}, { messageId: `m${tag}`, headers: { 'x-delivery-count': crashes } }, tag, true);
+const innocent = (tag: number) => consumeMessage({}, { messageId: `m${tag}` }, tag);
+
+describe('Intake', () => {
+  let transport: FakeTransport;
+  let manager: FakeManager;
+  let delivered: Delivery[];
+
+  beforeEach(async () => {
+    Logger.overrideLogger(false);
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] });
+    transport = new FakeTransport(readSettings({ TOPOLOGY: 'none', REQUEST_QUEUE: 'jobs' }), {
+      prefetch: PREFETCH,
+      concurrency: 16,
+      longestIoWaitMs: 0,
+    });
+    manager = transport.fakeManager;
+    delivered = [];
+    transport.handler = (delivery) => delivered.push(delivery);
+    await transport.listen(() => {});
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  const turn = () => jest.advanceTimersByTimeAsync(0);
+  const consumers = ({ asked }: FakeChannel) => asked.filter((what) => /^(prefetch|cancel)/.test(what));
+
+  const tags = () => delivered.map(({ message }) => message.fields.deliveryTag);
+
+  /** Settles everything in hand. */
+  async function settleAll(): Promise<void> {
+    for (const delivery of delivered.splice(0)) delivery.ack();
+    await turn();
+  }
+
+  it('takes all that it may when the queue is empty, or an innocent at its head', async () => {
+    expect(consumers(await manager.connect())).toEqual([`prefetch ${PREFETCH}`]);
+    const channel = new FakeChannel();
+    channel.waiting.push(innocent(1));
+    await manager.connect(channel);
+    expect(consumers(channel)).toEqual([`prefetch ${PREFETCH}`]);
+    expect(delivered).toHaveLength(1);
+  });
+
+  it('settles a suspect at the head of the queue before it takes anything else', async () => {
+    const channel = new FakeChannel();
+    channel.waiting.push(suspect(1), suspect(2), suspect(3));
+    await manager.connect(channel);
+    await turn();
+    expect(channel.asked).toEqual(['get jobs']);
+    await settleAll();
+    expect(tags()).toEqual([2, 3]);
+  });
+
+  it.each([
+    [1, COHORT],
+    [2, 1],
+    [3, 1],
+  ])('after %i crashes settles all that is in hand, then takes %i at a time', async (crashes, size) => {
+    const channel = await manager.connect();
+    channel.send(innocent(1));
+    channel.send(suspect(2, crashes));
+    await turn();
+    expect(consumers(channel)).toEqual([`prefetch ${PREFETCH}`, 'cancel']);
+    for (let tag = 3; tag < 3 + 2 * COHORT; tag++) channel.waiting.push(suspect(tag, crashes));
+    delivered.shift()?.ack();
+    await turn();
+    expect(tags()).toEqual([2]);
+    await settleAll();
+    expect(delivered).toHaveLength(size);
+    delivered.shift()?.ack();
+    await turn();
+    expect(delivered).toHaveLength(size === 1 ? 1 : size - 1); // the next come together
+    expect(consumers(channel)).toHaveLength(2);
+  });
+
+  it('sends away what is more suspect than those in hand, and takes it alone when it comes again', async () => {
+    const channel = await manager.connect();
+    channel.send(suspect(1));
+    await turn();
+    const worse = (tag: number) =>
+      consumeMessage(
+        {},
+        { messageId: 'worse', headers: { 'x-delivery-count': 2, 'x-acquired-count': 2 } },
+        tag,
+        true,
+      );
+    channel.waiting.push(suspect(2), worse(3), suspect(4));
+    await settleAll();
+    expect(tags()).toEqual([2]);
+    expect(channel.settling.settlements).toContain('nack 3');
+    channel.waiting.unshift(worse(5));
+    await settleAll();
+    expect(tags()).toEqual([5]);
+  });
+
+  it('is ready all the while', async () => {
+    const channel = await manager.connect();
+    channel.send(suspect(1));
+    await turn();
+    expect(transport.state).toBe('consuming');
+  });
+
+  it('takes all again after ten messages that are no suspects', async () => {
+    const channel = await manager.connect();
+    channel.send(suspect(1, 2));
+    await turn();
+    for (let tag = 2; tag < 20; tag++) channel.waiting.push(innocent(tag));
+    for (let settled = 0; settled < 10; settled++) {
+      await settleAll();
+      expect(delivered).toHaveLength(1);
+    }
+    expect(consumers(channel).at(-1)).toBe('cancel');
+    await settleAll();
+    expect(consumers(channel).slice(-2)).toEqual(['cancel', `prefetch ${PREFETCH}`]);
+  });
+
+  it('takes all again when the queue is empty', async () => {
+    const channel = await manager.connect();
+    channel.send(suspect(1, 2));
+    await turn();
+    channel.waiting.push(innocent(2));
+    await settleAll();
+    expect(consumers(channel).at(-1)).toBe('cancel');
+    await settleAll();
+    expect(consumers(channel).at(-1)).toBe(`prefetch ${PREFETCH}`);
+  });
+
+  it('suspects nothing that it had in hand when a channel was lost, nor what may have been settled', async () => {
+    const channel = await manager.connect();
+    for (let tag = 1; tag <= 10; tag++) channel.send(innocent(tag));
+    for (const delivery of delivered.splice(0, 5)) delivery.ack();
+    await turn();
+    channel.emit('close');
+    const next = await manager.connect();
+    for (let tag = 1; tag <= 10; tag++) next.send(suspect(tag));
+    await turn();
+    expect(consumers(next)).toEqual([`prefetch ${PREFETCH}`]);
+    next.send(suspect(11, 2));
+    await turn();
+    expect(consumers(next).at(-1)).toBe('cancel');
+  });
+
+  describe('with more suspects in hand than a crash may take along', () => {
+    const crowd = (headers: object) =>
+      [1, 2, 3].map((tag) =>
+        consumeMessage(
+          {},
+          { messageId: `m${tag}`, headers: { 'x-delivery-count': 2, ...headers } },
+          tag,
+          true,
+        ),
+      );
+
+    it('hands the others back once nothing more comes, where RabbitMQ does not count that', async () => {
+      const channel = await manager.connect();
+      crowd({ 'x-acquired-count': 2 }).forEach(channel.send);
+      expect(channel.settling.settlements).toEqual([]);
+      await turn();
+      expect(channel.asked.at(-1)).toBe('cancel');
+      expect(channel.settling.settlements).toEqual(['nack 2', 'nack 3']);
+      expect(tags()).toEqual([1]);
+      await settleAll();
+      expect(transport.inHand).toBe(0);
+    });
+
+    it('puts copies of the others to the end, with what is held against them, where going back counts', async () => {
+      const channel = await manager.connect();
+      crowd({ own: 1 }).forEach(channel.send);
+      await turn();
+      const { letters } = transport.publisher;
+      expect(letters.map(({ queue, options }) => [queue, options.messageId, options.headers])).toEqual([
+        ['jobs', 'm2', { own: 1, 'x-crashes': 2 }],
+        ['jobs', 'm3', { own: 1, 'x-crashes': 2 }],
+      ]);
+      await turn();
+      expect(channel.settling.settlements).toEqual([]);
+      letters.forEach(({ confirm }) => confirm());
+      await turn();
+      expect(channel.settling.settlements).toEqual(['ack 2', 'ack 3']);
+      expect(tags()).toEqual([1]);
+    });
+
+    it('takes nevertheless what cannot be copied', async () => {
+      const channel = await manager.connect();
+      crowd({}).forEach(channel.send);
+      await turn();
+      transport.publisher.letters.forEach(({ refuse }) => refuse(new RangeError('too large')));
+      await turn();
+      expect(channel.settling.settlements).toEqual([]);
+      expect(tags()).toEqual([1, 2, 3]);
+    });
+
+    it('suspects such a copy as much as what it is a copy of', async () => {
+      const channel = await manager.connect();
+      channel.send(consumeMessage({}, { headers: { 'x-crashes': 4 } }, 1));
+      expect(delivered[0]?.suspicion).toMatchObject({ crashes: 4, company: 1, isConclusive: true });
+    });
+  });
+
+  it('suspects nothing that it has handed back itself', async () => {
+    const channel = await manager.connect();
+    channel.send(innocent(1));
+    delivered[0]?.handBack();
+    channel.send(suspect(1));
+    await turn();
+    expect(consumers(channel)).toEqual([`prefetch ${PREFETCH}`]);
+  });
+
+  it('takes nothing more once it is stopped, also when the suspect is settled then', async () => {
+    const channel = await manager.connect();
+    channel.send(innocent(1));
+    channel.send(suspect(2));
+    await transport.stopConsuming();
+    await settleAll();
+    await jest.advanceTimersByTimeAsync(5_000);
+    expect(consumers(channel)).toEqual([`prefetch ${PREFETCH}`, 'cancel']);
+  });
+
+  it('begins anew on the next channel when one is lost with a suspect in hand', async () => {
+    const channel = await manager.connect();
+    channel.send(suspect(1, 2));
+    await turn();
+    channel.emit('close');
+    const next = await manager.connect();
+    expect(consumers(next)).toEqual(['prefetch 32']);
+  });
+});
