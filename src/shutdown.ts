@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import { Settings } from './config/settings.js';
 import { InferenceService } from './inference/inference.service.js';
+import { inTime } from './rabbitmq/broker.connection.js';
 import { ConfirmedPublisher } from './rabbitmq/confirmed.publisher.js';
 import { RabbitMqTransport } from './rabbitmq/rabbitmq.transport.js';
 
@@ -17,6 +18,8 @@ const CLOSE_TIMEOUT_MS = 5_000;
 @Injectable()
 export class Shutdown implements OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown {
   private readonly logger = new Logger('Shutdown');
+  /** On the clock of `performance.now()`. */
+  private drainUntil = 0;
 
   constructor(
     private readonly settings: Settings,
@@ -29,12 +32,14 @@ export class Shutdown implements OnModuleDestroy, BeforeApplicationShutdown, OnA
 
   async onModuleDestroy(): Promise<void> {
     this.limit();
+    this.drainUntil = performance.now() + this.settings.DRAIN_TIMEOUT_MS;
     this.logger.log(`draining: ${this.transport.inHand} messages in hand`);
-    await this.transport.stopConsuming();
+    // A broker that hangs never says that it has cancelled the consumer.
+    await inTime(this.transport.stopConsuming(), this.settings.DRAIN_TIMEOUT_MS);
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    await this.transport.drain(this.settings.DRAIN_TIMEOUT_MS);
+    await this.transport.drain(Math.max(0, this.drainUntil - performance.now()));
     await this.publisher.close();
   }
 

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readTestSet } from '../src/cli/test-set.js';
 import { type WorkerProcess } from '../src/cli/worker-process.js';
+import { Supervisor } from './faults/supervisor.js';
 import { type BrokerClient, type Inbox } from './support/broker-client.js';
 import { canControlBroker, closeConnectionsOf } from './support/broker-control.js';
 import { eventually } from './support/eventually.js';
 import { POISONABLE, poisoned } from './support/poison.js';
-import { inHand, isReady, untilInHand } from './support/probes.js';
+import { inHand, untilInHand } from './support/probes.js';
 import { nth, Stage } from './support/stage.js';
-import { Supervisor } from './support/supervisor.js';
 
 const { images } = readTestSet();
 const INNOCENTS = 200;
@@ -71,8 +71,8 @@ describe('a message that kills the worker', () => {
     await send(INNOCENTS, [100]);
     const supervisor = supervise();
     await expectOnlyPoisonDead(INNOCENTS, ['poison 100']);
-    await untilInHand(supervisor.current, 0);
-    expect(supervisor.deaths).toBeLessThanOrEqual(4);
+    await untilInHand(supervisor.worker, 0);
+    expect(supervisor.crashes).toBeLessThanOrEqual(4);
     expect(await supervisor.stop()).toBe(0);
   });
 
@@ -80,8 +80,8 @@ describe('a message that kills the worker', () => {
     await send(INNOCENTS, [20, 150]);
     const supervisor = supervise();
     await expectOnlyPoisonDead(INNOCENTS, ['poison 150', 'poison 20']);
-    await untilInHand(supervisor.current, 0);
-    expect(supervisor.deaths).toBeLessThanOrEqual(8);
+    await untilInHand(supervisor.worker, 0);
+    expect(supervisor.crashes).toBeLessThanOrEqual(8);
     expect(await supervisor.stop()).toBe(0);
   });
 
@@ -89,12 +89,9 @@ describe('a message that kills the worker', () => {
     await send(INNOCENTS, [100]);
     const supervisors = [supervise(SLOW), supervise(SLOW)];
     await expectOnlyPoisonDead(INNOCENTS, ['poison 100']);
-    expect(supervisors.reduce((sum, { deaths }) => sum + deaths, 0)).toBeLessThanOrEqual(4);
+    expect(supervisors.reduce((sum, { crashes }) => sum + crashes, 0)).toBeLessThanOrEqual(4);
     for (const supervisor of supervisors) {
-      await eventually(
-        () => isReady(supervisor.current), // and not just dead, of the last crash
-        (ready) => ready,
-      );
+      await (await supervisor.running()).consuming();
       expect(await supervisor.stop()).toBe(0);
     }
   });
@@ -103,7 +100,7 @@ describe('a message that kills the worker', () => {
     await send(INNOCENTS, [100]);
     const supervisor = supervise(SLOW);
     await eventually(
-      () => Promise.resolve(supervisor.current.logs.some(({ msg }) => isSuspicion(msg))),
+      () => Promise.resolve(supervisor.worker.logs.some(({ msg }) => isSuspicion(msg))),
       (isIsolating) => isIsolating,
     );
     await supervisor.stop();

@@ -41,7 +41,7 @@ export class FailureHandler {
     progress: Progress = { content: delivery.message.content },
   ): Promise<void> {
     const error = asInferenceError(cause, 'INTERNAL', 'the worker failed');
-    this.outage.failed(error);
+    if (!delivery.isStale) this.outage.failed(error); // else it may have failed of that only
     try {
       const disposition = this.decide(error, delivery, progress);
       if (disposition.action === 'drop') return;

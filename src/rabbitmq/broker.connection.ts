@@ -64,9 +64,16 @@ export function openBrokerConnection(settings: Settings, role: 'consume' | 'publ
 }
 
 /** Closing, as far as the broker takes part in it: amqplib waits for its word for ever, also on a dead socket. */
-export async function closedInTime(closing: Promise<unknown> | undefined): Promise<void> {
-  const timeout = new Promise((resolve) => setTimeout(resolve, CLOSE_TIMEOUT_MS).unref());
-  await Promise.race([closing?.catch(() => {}), timeout]);
+export function closedInTime(closing: Promise<unknown> | undefined): Promise<void> {
+  return inTime(closing, CLOSE_TIMEOUT_MS);
+}
+
+/** Resolves when that is done or has failed, or after so many ms. */
+export async function inTime(doing: Promise<unknown> | undefined, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise((resolve) => (timer = setTimeout(resolve, timeoutMs).unref()));
+  await Promise.race([doing?.catch(() => {}), timeout]);
+  clearTimeout(timer);
 }
 
 function describeUrl(url: unknown): string {

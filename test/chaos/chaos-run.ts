@@ -78,9 +78,11 @@ async function takeStock(
   let exitCodes: (number | null)[] = [];
   let requestsLeft = 0;
   let drainMs = 0;
+  let isReady = false;
   try {
     await within(load.settled(QUIET_MS), DRAIN_PATIENCE_MS, 'all requests have an outcome');
     drainMs = performance.now() - endedAt;
+    isReady = await lab.untilSeen(() => lab.watches.every((watch) => watch.isReady), QUIET_MS);
     timeline.stop();
     exitCodes = await within(lab.stopWorkers(), QUIET_MS, 'the workers end');
     ({ requestsLeft } = await within(load.drain(lab.deadLetterQueue), QUIET_MS, 'the queues are read'));
@@ -94,7 +96,8 @@ async function takeStock(
   const recoveryMs = faults.length === 0 ? 0 : faults.at(-1)?.recoveryMs;
   const brokerLogs = await Promise.all(lab.nodes.map((node) => node.log().catch(() => '')));
   const faultAt = timeline.startedAt;
-  const outcome = { counts, duplicateBound, requestsLeft, exitCodes, brokerLogs, recoveryMs, faultAt };
+  const stock = { counts, duplicateBound, requestsLeft, exitCodes, brokerLogs, recoveryMs };
+  const outcome = { ...stock, isReady, faultAt, restedAt: endedAt + drainMs };
   const broken = brokenInvariants({ endsWorker: true }, lab, outcome);
   return { counts, duplicateBound, drainMs, broken: [...problems, ...broken] };
 }

@@ -19,3 +19,15 @@ fault(30, 'the node that leads the request queue is cut off from the two others'
     await lab.cluster.heal(leader);
   },
 });
+
+fault(31, 'each node of the cluster is restarted in order, one after the other', {
+  nodes: 3,
+  breaks: 3,
+  inject: async ({ nodes, cluster, queue, load }) => {
+    for (const node of nodes) {
+      await node.stop();
+      await node.start();
+      await cluster.untilWhole(queue, load.resultQueue);
+    }
+  },
+});

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { readTestSet } from '../../src/cli/test-set.js';
 import { WorkerProcess } from '../../src/cli/worker-process.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
@@ -6,12 +7,15 @@ import { BrokerNode } from './broker/broker-node.js';
 import { Cluster } from './broker/cluster.js';
 import { LabPlan } from './fault-plan.js';
 import { LoadClient } from './load/load-client.js';
+import { Signal } from './load/signal.js';
 import { within } from './patience.js';
 import { Supervisor } from './supervisor.js';
 import { WorkerWatch } from './worker-watch.js';
 
-const RATE_PER_S = 500;
-const MAX_IN_FLIGHT = 400;
+/** With the I/O wait: several hundred messages are in hand at any time. */
+const RATE_PER_S = 2_500;
+const MAX_IN_FLIGHT = 1_000;
+export const IO_WAIT_MS = 200;
 const START_PATIENCE_MS = 90_000;
 
 /** A broker, its workers and their load: all that a fault can be made of. */
@@ -20,10 +24,15 @@ export class FaultLab {
   readonly deadLetterQueue = `${this.queue}.dead`;
   readonly supervisors: Supervisor[] = [];
   readonly watches: WorkerWatch[] = [];
+  /** All workers so far, also those that nobody watches over. */
+  readonly launched: WorkerProcess[] = [];
+  private readonly looks = new Signal();
   /** What was found to be otherwise than promised. */
   readonly broken: string[] = [];
   /** Measured by the fault itself, by name and unit. */
   readonly figures: Record<string, number> = {};
+  /** The settings of each worker. */
+  private readonly envs: Readonly<Record<string, string>>[] = [];
   private loadClient: LoadClient | undefined;
   /** A proxy to each node, for each worker. */
   private readonly links: TcpProxy[][] = [];
@@ -98,21 +107,41 @@ export class FaultLab {
     return Math.min(this.prefetch * this.supervisors.length, this.maxInFlight);
   }
 
+  /** Starts one more worker, that nobody watches over, with the settings of the first one or of another. */
+  launch(index = 0): WorkerProcess {
+    const worker = new WorkerProcess(this.envs[index] ?? {});
+    this.launched.push(worker);
+    return worker;
+  }
+
   /** Notes what is broken unless that holds. */
   expect(holds: boolean, promise: string): void {
     if (!holds) this.broken.push(promise);
   }
 
+  /** Messages that the workers have in hand, by what they said last. */
+  get inHand(): number {
+    return this.watches.reduce((sum, { inHand }) => sum + inHand, 0);
+  }
+
+  /** Resolves when that is so of what the probes say. @returns false when it takes longer */
+  untilSeen(isSo: () => boolean, patienceMs: number): Promise<boolean> {
+    const late = delay(patienceMs, false, { ref: false });
+    return Promise.race([this.looks.until(isSo).then(() => true), late]);
+  }
+
   /** Ends the workers in order, as a deployment would. @returns their exit codes */
   async stopWorkers(): Promise<(number | null)[]> {
+    const exitCodes = await Promise.all(this.supervisors.map((supervisor) => supervisor.stop()));
     for (const watch of this.watches) await watch.stop();
-    return Promise.all(this.supervisors.map((supervisor) => supervisor.stop()));
+    return exitCodes;
   }
 
   /** Ends all that is left. */
   async close(): Promise<void> {
     for (const watch of this.watches) await watch.stop();
     await Promise.all(this.supervisors.map((supervisor) => supervisor.stop('SIGKILL')));
+    await Promise.all(this.launched.map((worker) => worker.stop('SIGKILL')));
     await this.loadClient?.close();
     for (const link of this.links.flat()) await link.refuse();
     if (this.brokerCluster) await this.brokerCluster.remove();
@@ -121,16 +150,16 @@ export class FaultLab {
 
   private async fill(plan: LabPlan, seed: number): Promise<void> {
     const urls = this.nodes.map(({ url }) => url);
+    await plan.prepare?.(this);
     for (let index = 0; index < (plan.workers ?? 1); index++) {
       if (plan.isProxied) this.links.push(await Promise.all(urls.map((url) => TcpProxy.open(url))));
-      this.supervisors.push(
-        new Supervisor({
-          RABBITMQ_URL: (this.links[index]?.map((link) => link.url()) ?? urls).join(','),
-          REQUEST_QUEUE: this.queue,
-          PREPROCESS_IO_DELAY_MS: '50',
-          ...plan.env,
-        }),
-      );
+      this.envs.push({
+        RABBITMQ_URL: (this.links[index]?.map((link) => link.url()) ?? urls).join(','),
+        REQUEST_QUEUE: this.queue,
+        PREPROCESS_IO_DELAY_MS: String(IO_WAIT_MS),
+        ...plan.env,
+      });
+      this.supervisors.push(new Supervisor(() => this.launch(index)));
     }
     await Promise.all(this.supervisors.map(({ worker }) => worker.consuming()));
     this.loadClient = new LoadClient({
@@ -142,6 +171,6 @@ export class FaultLab {
       maxInFlight: this.maxInFlight,
     });
     await this.loadClient.open();
-    for (const supervisor of this.supervisors) this.watches.push(new WorkerWatch(supervisor));
+    for (const supervisor of this.supervisors) this.watches.push(new WorkerWatch(supervisor, this.looks));
   }
 }

@@ -3,6 +3,8 @@ import { type FaultLab } from './fault-lab.js';
 
 /** What a lab is made of. */
 export interface LabPlan {
+  /** Makes the broker ready, before there are workers and load. */
+  prepare?(lab: FaultLab): Promise<unknown>;
   /** Each worker reaches the broker by way of proxies of its own, `lab.linksOf`. */
   readonly isProxied?: boolean;
   /** Nodes of the broker, 1 or 3. Default: 1. */
@@ -35,6 +37,12 @@ export interface FaultPlan extends LabPlan {
   readonly readiness?: 'drops' | 'stays';
   /** The event loop is held up by it, so that the liveness probe may fail. Default: it must not. */
   readonly stallsWorker?: boolean;
-  /** Requests answered at least, of them a quarter before the fault and a quarter after it. Default: 2,000. */
+  /** Messages fail by it, so that the worker may pause. Default: it must not. */
+  readonly failsRuns?: boolean;
+  /** Why the broker closes a channel of the worker's by it. Default: it must close none. */
+  readonly channelError?: 'not_found' | 'precondition_failed';
+  /** Messages that the workers have in hand at least when it strikes. Default: 300. */
+  readonly inHand?: number;
+  /** Requests answered at least, of them a quarter before the fault and a quarter after it. Default: 6,000. */
   readonly messages?: number;
 }

@@ -16,6 +16,7 @@ export function keepReport(report: FaultReport): void {
 /** A run in one line. */
 export function lineOf({ fault, name, broker, seed, counts, broken, ...report }: FaultReport): string {
   const recovery = report.recoveryMs === undefined ? 'no recovery' : `recovered in ${ms(report.recoveryMs)}`;
+  const ready = report.readyMs === undefined ? 'not ready again' : `ready in ${ms(report.readyMs)}`;
   const { attempt, acknowledged, ok, error, dead, lost, duplicated, recovered, unexpected, refused } = counts;
   const figures = Object.entries(report.figures).map(([figure, value]) => `${figure} ${Math.round(value)}`);
   return [
@@ -23,7 +24,7 @@ export function lineOf({ fault, name, broker, seed, counts, broken, ...report }:
     `RabbitMQ ${broker}`,
     `attempt ${attempt}, acknowledged ${acknowledged}, refused ${refused}, ok ${ok}, error ${error}, dead ${dead}, lost ${lost}, ` +
       `duplicated ${duplicated} (at most ${report.duplicateBound}), recovered ${recovered}, unexpected ${unexpected}`,
-    `fault ${ms(report.faultMs)}, ${recovery}, drained in ${ms(report.drainMs)}, ${report.peakRssMb.toFixed(0)} MB`,
+    `${report.inHand} in hand, fault ${ms(report.faultMs)}, ${recovery}, ${ready}, drained in ${ms(report.drainMs)}, ${report.peakRssMb.toFixed(0)} MB`,
     ...figures,
     `seed ${seed}`,
     ...broken,

@@ -17,8 +17,11 @@ export interface Outcome {
   readonly brokerLogs: readonly string[];
   /** From the end of the fault to the next result. */
   readonly recoveryMs: number | undefined;
-  /** When the (first) fault began; `performance.now()`. */
+  /** Each worker's probe has said so after the last fault, and at the end. */
+  readonly isReady: boolean;
+  /** When the (first) fault began, and when all had come to rest; `performance.now()`. */
   readonly faultAt: number;
+  readonly restedAt: number;
 }
 
 /** Most answers that may come twice. */
@@ -27,7 +30,7 @@ export function duplicateBound({ breaks = 1 }: FaultPlan, lab: FaultLab): number
 }
 
 /** What a run may do. */
-type Allowed = Pick<FaultPlan, 'endsWorker' | 'stallsWorker' | 'readiness'>;
+type Allowed = Pick<FaultPlan, 'endsWorker' | 'stallsWorker' | 'readiness' | 'failsRuns' | 'channelError'>;
 
 /** The promises that a run has broken, each in a sentence; none is as it should be. */
 export function brokenInvariants(allowed: Allowed, lab: FaultLab, outcome: Outcome): string[] {
@@ -62,13 +65,18 @@ function ledgerPromises(lab: FaultLab, outcome: Outcome): string[] {
 function processPromises(allowed: Allowed, lab: FaultLab, outcome: Outcome): string[] {
   const workers = lab.supervisors.flatMap((supervisor) => supervisor.workers);
   const said = workers.map(({ logs }) => logs.map((line) => JSON.stringify(line)).join('\n'));
+  const outage = workers.flatMap(({ logs }) => logs).find(({ context }) => context === 'Outage');
   const errors = workers.map((worker) => (isPoisoned(worker.errors) ? '' : worker.errors)).join('');
-  const channelErrors = [...said.map(workerChannelError), ...outcome.brokerLogs.map(brokerChannelError)];
+  const channelErrors = [
+    ...said.map((log) => workerChannelError(log, allowed)),
+    ...outcome.brokerLogs.map((log) => brokerChannelError(log, allowed)),
+  ];
   const channelError = channelErrors.find((line) => line !== undefined);
   const starts = workers.length - lab.supervisors.length;
   const peakRssMb = Math.max(...lab.watches.map((watch) => watch.peakRssMb ?? 0));
   const [livenessFailure] = lab.watches.flatMap(({ livenessFailures }) => livenessFailures);
-  const wasNotReady = lab.watches.some(({ notReadyAt }) => notReadyAt.some((at) => at >= outcome.faultAt));
+  const notReadyAt = lab.watches.flatMap((watch) => watch.notReadyAt);
+  const wasNotReady = notReadyAt.some((at) => at >= outcome.faultAt && at < outcome.restedAt);
   return sentencesOf([
     [channelError !== undefined, `I4: a channel error: ${channelError}`],
     [!allowed.endsWorker && starts > 0, `I6: the worker ended ${starts} times`],
@@ -82,6 +90,11 @@ function processPromises(allowed: Allowed, lab: FaultLab, outcome: Outcome): str
       !allowed.stallsWorker && livenessFailure !== undefined,
       `I8: the liveness probe failed: ${livenessFailure}`,
     ],
+    [
+      !allowed.failsRuns && outage !== undefined,
+      `I8: it paused, as if messages failed by themselves: ${outage?.msg}`,
+    ],
+    [!outcome.isReady, 'I8: the worker was not ready again'],
     [allowed.readiness === 'drops' && !wasNotReady, 'I8: the worker was ready all the time'],
     [allowed.readiness === 'stays' && wasNotReady, 'I8: the worker was not ready'],
     [[...said, errors].some((text) => text.includes(LAB_PASSWORD)), 'I9: the password is in the log'],
@@ -93,12 +106,16 @@ function isPoisoned(errors: string): boolean {
   return errors.includes('hooks/poison.js');
 }
 
-function workerChannelError(said: string): string | undefined {
-  return /.*(?:\b406\b|PRECONDITION|channel error).*/i.exec(said)?.[0];
+function workerChannelError(said: string, { channelError }: Allowed): string | undefined {
+  if (channelError === 'precondition_failed') return undefined;
+  return /.*(?:PRECONDITION|channel error).*/i.exec(said)?.[0];
 }
 
-function brokerChannelError(log: string): string | undefined {
-  return /.*(?:precondition_failed|channel exception|channel error).*/i.exec(log)?.[0];
+/** The reason is on the second line of what it logs. */
+function brokerChannelError(log: string, { channelError }: Allowed): string | undefined {
+  const other = new RegExp(`.*channel exception (?!${channelError}).*`, 'i');
+  const any = /.*(?:precondition_failed|channel exception|channel error).*/i;
+  return (channelError ? other : any).exec(log)?.[0];
 }
 
 function sentencesOf(promises: readonly (readonly [isBroken: boolean, sentence: string])[]): string[] {

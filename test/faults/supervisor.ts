@@ -1,4 +1,4 @@
-import { type LogLine, WorkerProcess } from '../../src/cli/worker-process.js';
+import { type LogLine, type WorkerProcess } from '../../src/cli/worker-process.js';
 import { Signal } from './load/signal.js';
 
 const FIRST_BACKOFF_MS = 100;
@@ -13,9 +13,10 @@ export class Supervisor {
   private readonly changes = new Signal();
   private timer: NodeJS.Timeout | undefined;
   private isStopped = false;
+  private hasEnded = false;
 
-  /** @param env the worker's settings */
-  constructor(private readonly env: Readonly<Record<string, string>>) {
+  /** @param launch starts a worker */
+  constructor(private readonly launch: () => WorkerProcess) {
     this.startNext();
   }
 
@@ -35,6 +36,12 @@ export class Supervisor {
     return this.workers[count - 1] as WorkerProcess;
   }
 
+  /** The present worker; where it has just ended, the next one. */
+  async running(): Promise<WorkerProcess> {
+    await this.changes.until(() => !this.hasEnded);
+    return this.worker;
+  }
+
   /** Ends the worker for good. @returns its exit code; null when a signal ended it */
   stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     this.isStopped = true;
@@ -43,10 +50,12 @@ export class Supervisor {
   }
 
   private startNext(): void {
-    const worker = new WorkerProcess(this.env);
+    const worker = this.launch();
     this.workers.push(worker);
+    this.hasEnded = false;
     this.changes.poke();
     void worker.ended().then((code) => {
+      this.hasEnded = true;
       if (this.isStopped) return;
       if (code !== 0) this.crashes++;
       const waitMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.workers.length - 1));

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type WorkerProcess } from '../../src/cli/worker-process.js';
 import { probe, type ProbeName } from '../support/probes.js';
+import { Signal } from './load/signal.js';
 import { Supervisor } from './supervisor.js';
 
 const INTERVAL_MS = 100;
@@ -14,7 +15,10 @@ export class WorkerWatch {
   readonly livenessFailures: string[] = [];
   /** When the worker was not ready; `performance.now()`. */
   readonly notReadyAt: number[] = [];
-  /** The most messages that it had in hand, by its own account. */
+  /** When it was asked the last time that it said it was ready; `performance.now()`. */
+  seenReadyAt = -Infinity;
+  /** The messages that it had in hand when it was asked last, by its own account, and the most that it ever had. */
+  inHand = 0;
   maxInHand = 0;
   /** The most memory that it ever had, in MB; `undefined` where the system does not say. */
   peakRssMb: number | undefined;
@@ -23,8 +27,17 @@ export class WorkerWatch {
   private isStopped = false;
   private isPaused = false;
 
-  constructor(private readonly supervisor: Supervisor) {
+  /** @param changes poked after each look */
+  constructor(
+    private readonly supervisor: Supervisor,
+    private readonly changes: Signal,
+  ) {
     this.schedule();
+  }
+
+  /** What the last look has shown. */
+  get isReady(): boolean {
+    return this.seenReadyAt > (this.notReadyAt.at(-1) ?? -Infinity);
   }
 
   /** Asks nothing until `resume`: the worker is about to be stopped where it is. */
@@ -52,20 +65,25 @@ export class WorkerWatch {
   }
 
   private async look(worker: WorkerProcess): Promise<void> {
+    const askedAt = performance.now();
     // Until its probes are up, it cannot be asked.
-    if (this.isPaused || isEnding(worker) || !worker.logs.some(({ port }) => typeof port === 'number'))
-      return;
-    this.peakRssMb = Math.max(peakRssMbOf(worker.pid) ?? 0, this.peakRssMb ?? 0) || undefined;
-    const [live, ready] = await Promise.all([ask(worker, 'live'), ask(worker, 'ready')]);
-    if (!live.isOk && (await this.isOver(worker))) return;
-    if (!live.isOk) this.livenessFailures.push(live.said);
-    if (!ready.isOk) this.notReadyAt.push(performance.now());
-    this.maxInHand = Math.max(this.maxInHand, live.inHand ?? 0);
+    if (this.isPaused) return;
+    const canBeAsked = worker.logs.some(({ port }) => typeof port === 'number');
+    if (canBeAsked) this.peakRssMb = Math.max(peakRssMbOf(worker.pid) ?? 0, this.peakRssMb ?? 0) || undefined;
+    const [live, ready] = canBeAsked
+      ? await Promise.all([ask(worker, 'live'), ask(worker, 'ready')])
+      : [STARTING, STARTING];
+    if (ready.isOk) this.seenReadyAt = askedAt;
+    else this.notReadyAt.push(askedAt);
+    if (canBeAsked && !live.isOk && !(await this.isOver(worker, live))) this.livenessFailures.push(live.said);
+    this.inHand = live.inHand ?? 0;
+    this.maxInHand = Math.max(this.maxInHand, this.inHand);
+    this.changes.poke();
   }
 
-  /** A worker that ends stops answering a little before its end is known. */
-  private async isOver(worker: WorkerProcess): Promise<boolean> {
-    if (this.isStopped || isEnding(worker) || this.supervisor.worker !== worker) return true;
+  /** A worker that ends stops answering a little before its end is known. While it drains, it must answer. */
+  private async isOver(worker: WorkerProcess, { isRefused }: ProbeAnswer): Promise<boolean> {
+    if (this.isStopped || this.supervisor.worker !== worker || (isEnding(worker) && isRefused)) return true;
     const ended = worker.ended().then(() => true);
     return Promise.race([ended, delay(END_TIMEOUT_MS, false, { ref: false })]);
   }
@@ -74,8 +92,12 @@ export class WorkerWatch {
 interface ProbeAnswer {
   readonly isOk: boolean;
   readonly said: string;
+  /** Nobody was there to answer. */
+  readonly isRefused?: boolean;
   readonly inHand?: number;
 }
+
+const STARTING: ProbeAnswer = { isOk: false, said: 'it starts' };
 
 /** Never throws: no answer is an answer, too. */
 async function ask(worker: WorkerProcess, name: ProbeName): Promise<ProbeAnswer> {
@@ -90,7 +112,7 @@ async function ask(worker: WorkerProcess, name: ProbeName): Promise<ProbeAnswer>
       said: `${status} ${JSON.stringify(body)}`,
       inHand: Number(body.details['progress']?.['inHand'] ?? 0),
     }),
-    (error: unknown) => ({ isOk: false, said: String(error) }),
+    (error: unknown) => ({ isOk: false, said: String(error), isRefused: true }),
   );
   return Promise.race([answer, late]);
 }

@@ -52,13 +52,13 @@ export class ProxyFlow {
 
   /** Behind what is on the way, so that no byte overtakes another when the flow becomes fast again. */
   private send(chunk: Buffer): void {
-    const { delayMs = 0, bytesPerS = Infinity } = this.slowness;
-    if (delayMs === 0 && bytesPerS === Infinity && this.onTheWay === 0) {
+    const { delayMs = 0, jitterMs = 0, bytesPerS = Infinity } = this.slowness;
+    if (delayMs + jitterMs === 0 && bytesPerS === Infinity && this.onTheWay === 0) {
       this.to.write(chunk);
       return;
     }
     this.lineFreeAt = Math.max(performance.now(), this.lineFreeAt) + (chunk.length / bytesPerS) * 1000;
-    const arrivesAt = this.lineFreeAt + delayMs;
+    const arrivesAt = this.lineFreeAt + delayMs + jitterMs * Math.random();
     this.onTheWay++;
     this.lastArrival = this.lastArrival.then(async () => {
       const early = arrivesAt - performance.now();

@@ -15,11 +15,15 @@ interface ProxiedConnection {
 /** How a link is slow: each byte comes so many ms later, and no more than so many pass in a second. */
 export interface Slowness {
   readonly delayMs?: number;
+  /** Up to so many ms more, at random; no byte overtakes another. */
+  readonly jitterMs?: number;
   readonly bytesPerS?: number;
 }
 
 /** Stands between a worker and the broker, on a port of its own, and does what networks do. */
 export class TcpProxy {
+  /** Connections that were asked for so far. */
+  attempts = 0;
   private readonly connections = new Set<ProxiedConnection>();
   private readonly server: Server;
   private port = 0;
@@ -106,6 +110,7 @@ export class TcpProxy {
   }
 
   private forward(worker: Socket): void {
+    this.attempts++;
     const broker = connect(Number(this.target.port || 5672), this.target.hostname);
     const connection: ProxiedConnection = {
       sockets: [worker, broker],

@@ -43,6 +43,15 @@ export class Cluster {
     return leader;
   }
 
+  /** Resolves when each node has its part in those quorum queues. */
+  async untilWhole(...queues: readonly string[]): Promise<void> {
+    const [asked] = this.nodes as [BrokerNode];
+    await eventually(
+      () => asked.ctl('list_queues', '--no-table-headers', 'name', 'online'),
+      (table) => queues.every((queue) => onlineNodes(table, queue) === SIZE),
+    );
+  }
+
   /** The other nodes. */
   othersThan(node: BrokerNode): BrokerNode[] {
     return this.nodes.filter((other) => other !== node);
@@ -85,6 +94,12 @@ export class Cluster {
       await node.startApp();
     }
   }
+}
+
+/** In a table of queues and the nodes that they are online at. */
+function onlineNodes(table: string, queue: string): number {
+  const row = table.split('\n').find((line) => line.startsWith(`${queue}\t`)) ?? '';
+  return row.match(/@/g)?.length ?? 0;
 }
 
 interface Makings {

@@ -1,0 +1,20 @@
+import { describe, expect, it } from '@jest/globals';
+import { deliver } from '../../test/support/messages.js';
+import { readSettings } from '../config/settings.js';
+import { PublishAbandonedError } from '../rabbitmq/confirmed.publisher.js';
+import { ResultPublisher } from '../rabbitmq/result.publisher.js';
+import { FailureHandler } from './failure.handler.js';
+import { InferenceError } from './inference.errors.js';
+import { Outage } from './outage.js';
+
+describe('a failed delivery', () => {
+  it('does not count towards an outage when the broker has the message again: a lost channel is none', async () => {
+    const counted: InferenceError[] = [];
+    const outage = { failed: (error: InferenceError) => void counted.push(error) } as unknown as Outage;
+    const failures = new FailureHandler(readSettings({}), {} as ResultPublisher, outage);
+    const { delivery, acks } = deliver({});
+    acks.close();
+    await failures.fail(delivery, new PublishAbandonedError());
+    expect(counted).toEqual([]);
+  });
+});

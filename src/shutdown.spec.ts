@@ -1,0 +1,53 @@
+import { describe, expect, it } from '@jest/globals';
+import { Settings } from './config/settings.js';
+import { InferenceService } from './inference/inference.service.js';
+import { ConfirmedPublisher } from './rabbitmq/confirmed.publisher.js';
+import { RabbitMqTransport } from './rabbitmq/rabbitmq.transport.js';
+import { Shutdown } from './shutdown.js';
+
+const never = new Promise<void>(() => {});
+
+/** Notes how long it was given to drain. */
+class FakeTransport {
+  readonly inHand = 3;
+  readonly drains: number[] = [];
+
+  constructor(private readonly cancelled: Promise<void>) {}
+
+  stopConsuming(): Promise<void> {
+    return this.cancelled;
+  }
+
+  drain(timeoutMs: number): Promise<void> {
+    this.drains.push(timeoutMs);
+    return Promise.resolve();
+  }
+}
+
+async function shutDown(transport: FakeTransport, drainTimeoutMs: number): Promise<void> {
+  const shutdown = new Shutdown(
+    { DRAIN_TIMEOUT_MS: drainTimeoutMs } as Settings,
+    transport as unknown as RabbitMqTransport,
+    { close: () => Promise.resolve() } as ConfirmedPublisher,
+    { release: () => Promise.resolve() } as InferenceService,
+  );
+  await shutdown.onModuleDestroy();
+  await shutdown.beforeApplicationShutdown();
+  await shutdown.onApplicationShutdown();
+}
+
+describe('the shutdown', () => {
+  it('does not wait for ever for a broker that never says that it has cancelled the consumer', async () => {
+    const transport = new FakeTransport(never);
+    await shutDown(transport, 10);
+    expect(transport.drains).toEqual([expect.any(Number)]);
+    expect(transport.drains[0]).toBeLessThan(2);
+  });
+
+  it('leaves what is in hand the time that the broker did not take', async () => {
+    const transport = new FakeTransport(Promise.resolve());
+    await shutDown(transport, 60_000);
+    expect(transport.drains[0]).toBeGreaterThan(30_000);
+    expect(transport.drains[0]).toBeLessThanOrEqual(60_000);
+  });
+});
