@@ -29,15 +29,17 @@ export class FaultLab {
     readonly nodes: readonly BrokerNode[],
     private readonly brokerCluster: Cluster | undefined,
     private readonly maxInFlight: number,
+    /** Decides what is chosen at random. */
+    readonly seed: number,
   ) {}
 
   /** Starts all of it; resolves when the workers consume and the load knows what they answer. */
   static async open(plan: FaultPlan, kind: BrokerKind, seed: number): Promise<FaultLab> {
     const cluster = plan.nodes === 3 ? await Cluster.open(kind, plan.brokerOptions) : undefined;
     const nodes = cluster?.nodes ?? [await BrokerNode.open(kind, plan.brokerOptions)];
-    const lab = new FaultLab(nodes, cluster, plan.maxInFlight ?? MAX_IN_FLIGHT);
+    const lab = new FaultLab(nodes, cluster, plan.maxInFlight ?? MAX_IN_FLIGHT, seed);
     try {
-      await lab.fill(plan, seed);
+      await lab.fill(plan);
       return lab;
     } catch (error) {
       await lab.close();
@@ -110,7 +112,7 @@ export class FaultLab {
     else await this.broker.remove();
   }
 
-  private async fill(plan: FaultPlan, seed: number): Promise<void> {
+  private async fill(plan: FaultPlan): Promise<void> {
     const urls = this.nodes.map(({ url }) => url);
     if (plan.isProxied) this.tcpProxy = await TcpProxy.open(this.broker.url);
     const env = {
@@ -124,8 +126,10 @@ export class FaultLab {
     this.loadClient = new LoadClient({
       urls,
       queue: this.queue,
+      deadLetterQueue: this.deadLetterQueue,
+      properties: plan.requestProperties,
       testSet: readTestSet(),
-      seed,
+      seed: this.seed,
       ratePerS: plan.ratePerS ?? RATE_PER_S,
       maxInFlight: this.maxInFlight,
     });

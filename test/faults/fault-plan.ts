@@ -1,3 +1,4 @@
+import type { Options } from 'amqplib';
 import { BrokerOptions } from './broker/broker-host.js';
 import { type FaultLab } from './fault-lab.js';
 
@@ -21,6 +22,8 @@ export interface FaultPlan {
   readonly readiness?: 'drops' | 'stays';
   /** The event loop is held up by it, so that the liveness probe may fail. Default: it must not. */
   readonly stallsWorker?: boolean;
+  /** Most memory that the worker may take. Default: 512. */
+  readonly maxRssMb?: number;
   /** The worker reaches the broker by way of `lab.proxy`. */
   readonly isProxied?: boolean;
   /** Nodes of the broker, 1 or 3. Default: 1. */
@@ -33,4 +36,6 @@ export interface FaultPlan {
   readonly messages?: number;
   readonly ratePerS?: number;
   readonly maxInFlight?: number;
+  /** AMQP properties of each request. */
+  readonly requestProperties?: Options.Publish;
 }

@@ -62,6 +62,7 @@ function processPromises(plan: FaultPlan, lab: FaultLab, outcome: Outcome): stri
   const channelErrors = [...said.map(workerChannelError), ...outcome.brokerLogs.map(brokerChannelError)];
   const channelError = channelErrors.find((line) => line !== undefined);
   const starts = workers.length - lab.supervisors.length;
+  const { maxRssMb = MAX_RSS_MB } = plan;
   const peakRssMb = Math.max(...lab.watches.map((watch) => watch.peakRssMb ?? 0));
   const [livenessFailure] = lab.watches.flatMap(({ livenessFailures }) => livenessFailures);
   const wasNotReady = lab.watches.some(({ notReadyAt }) => notReadyAt.some((at) => at >= outcome.faultAt));
@@ -73,7 +74,7 @@ function processPromises(plan: FaultPlan, lab: FaultLab, outcome: Outcome): stri
       outcome.exitCodes.some((code) => code !== 0),
       `I6: the worker ended with ${outcome.exitCodes.join()} instead of 0`,
     ],
-    [peakRssMb > MAX_RSS_MB, `I6: the worker took ${peakRssMb.toFixed(0)} MB, at most ${MAX_RSS_MB} may be`],
+    [peakRssMb > maxRssMb, `I6: the worker took ${peakRssMb.toFixed(0)} MB, at most ${maxRssMb} may be`],
     [
       !plan.stallsWorker && livenessFailure !== undefined,
       `I8: the liveness probe failed: ${livenessFailure}`,

@@ -53,7 +53,7 @@ export async function runFault(plan: FaultPlan, kind: BrokerKind, seed: number):
     const drainMs = performance.now() - endedAt;
 
     const exitCodes = await lab.stopWorkers();
-    const { requestsLeft } = await load.drain(lab.deadLetterQueue);
+    const { requestsLeft } = await load.drain();
     await plan.check?.(lab);
     const recoveryMs = recoveredAt === undefined ? undefined : recoveredAt - healedAt;
     const counts = ledger.counts();

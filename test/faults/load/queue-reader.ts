@@ -5,6 +5,15 @@ import { Signal } from './signal.js';
 
 const PREFETCH = 200;
 
+/** How fast messages are taken. */
+export interface ReadingPace {
+  readonly prefetch: number;
+  /** Each message is kept for so long. */
+  readonly ackAfterMs: number;
+}
+
+const FAST: ReadingPace = { prefetch: PREFETCH, ackAfterMs: 0 };
+
 interface QueueReaderOptions {
   /** Declares the queue, durable and replicated. */
   readonly isDeclared?: boolean;
@@ -19,6 +28,10 @@ export class QueueReader {
   private recent: string[] = [];
   /** Of what earlier channels have brought last: the broker may not have had the ack, and brings those again. */
   private expectedAgain: string[] = [];
+  private connection: ChannelModel | undefined;
+  private isPaused = false;
+  private pace: ReadingPace = FAST;
+  private consumerTag: string | undefined;
   /** The marks of `untilEnd` that have come by. */
   private readonly marks = new Set<string>();
 
@@ -48,6 +61,18 @@ export class QueueReader {
     await this.changes.until(() => this.marks.has(mark));
   }
 
+  /** Takes nothing until `resume`, also on a new connection. */
+  async pause(): Promise<void> {
+    this.isPaused = true;
+    if (this.consumerTag) await this.channel?.cancel(this.consumerTag);
+  }
+
+  async resume(pace = FAST): Promise<void> {
+    this.pace = pace;
+    this.isPaused = false;
+    if (this.channel && this.connection) await this.consume(this.connection, this.channel);
+  }
+
   close(): Promise<void> {
     return this.link.close();
   }
@@ -57,23 +82,30 @@ export class QueueReader {
     channel.on('error', () => {}); // 'close' follows
     if (this.options.isDeclared)
       await channel.assertQueue(this.queue, { durable: true, arguments: { 'x-queue-type': 'quorum' } });
-    await channel.prefetch(PREFETCH);
-    await channel.consume(this.queue, (message) => {
-      if (message) this.take(channel, message);
-      else breakConnection(connection); // cancelled
-    });
+    if (!this.isPaused) await this.consume(connection, channel);
     channel.on('close', () => {
       if (this.channel === channel) this.channel = undefined;
       this.expectedAgain.push(...this.recent);
       this.recent = [];
     });
     this.channel = channel;
+    this.connection = connection;
+  }
+
+  private async consume(connection: ChannelModel, channel: ConfirmChannel): Promise<void> {
+    await channel.prefetch(this.pace.prefetch);
+    const { consumerTag } = await channel.consume(this.queue, (message) => {
+      if (message) this.take(channel, message);
+      else breakConnection(connection); // cancelled
+    });
+    this.consumerTag = consumerTag;
   }
 
   private take(channel: ConfirmChannel, message: ConsumeMessage): void {
     if (message.properties.type === 'mark') this.marks.add(String(message.properties.messageId));
     else if (!this.isOwnRepetition(message)) this.onMessage(message);
-    channel.ack(message);
+    if (this.pace.ackAfterMs === 0) channel.ack(message);
+    else setTimeout(() => channel.ack(message), this.pace.ackAfterMs);
     this.changes.poke();
   }
 
