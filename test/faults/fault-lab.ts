@@ -6,6 +6,7 @@ import { BrokerNode } from './broker/broker-node.js';
 import { Cluster } from './broker/cluster.js';
 import { FaultPlan } from './fault-plan.js';
 import { LoadClient } from './load/load-client.js';
+import { MemoryCgroup } from './memory-cgroup.js';
 import { Supervisor } from './supervisor.js';
 import { WorkerWatch } from './worker-watch.js';
 
@@ -22,6 +23,8 @@ export class FaultLab {
   readonly broken: string[] = [];
   /** Measured by the fault itself, by name and unit. */
   readonly figures: Record<string, number> = {};
+  /** Where the workers are, if the fault has a limit to their memory. */
+  memory: MemoryCgroup | undefined;
   private loadClient: LoadClient | undefined;
   private tcpProxy: TcpProxy | undefined;
 
@@ -106,6 +109,7 @@ export class FaultLab {
   async close(): Promise<void> {
     for (const watch of this.watches) await watch.stop();
     await Promise.all(this.supervisors.map((supervisor) => supervisor.stop('SIGKILL')));
+    this.memory?.remove();
     await this.loadClient?.close();
     await this.tcpProxy?.refuse();
     if (this.brokerCluster) await this.brokerCluster.remove();
@@ -114,6 +118,7 @@ export class FaultLab {
 
   private async fill(plan: FaultPlan): Promise<void> {
     const urls = this.nodes.map(({ url }) => url);
+    if (plan.memoryLimitMb) this.memory = MemoryCgroup.open(plan.memoryLimitMb * 1024 * 1024);
     if (plan.isProxied) this.tcpProxy = await TcpProxy.open(this.broker.url);
     const env = {
       RABBITMQ_URL: this.tcpProxy?.url() ?? urls.join(','),
@@ -121,7 +126,8 @@ export class FaultLab {
       PREPROCESS_IO_DELAY_MS: '50',
       ...plan.env,
     };
-    for (let index = 0; index < (plan.workers ?? 1); index++) this.supervisors.push(new Supervisor(env));
+    for (let index = 0; index < (plan.workers ?? 1); index++)
+      this.supervisors.push(new Supervisor(env, this.memory?.entry));
     await Promise.all(this.supervisors.map(({ worker }) => worker.consuming()));
     this.loadClient = new LoadClient({
       urls,

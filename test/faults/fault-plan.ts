@@ -22,6 +22,8 @@ export interface FaultPlan {
   readonly readiness?: 'drops' | 'stays';
   /** The event loop is held up by it, so that the liveness probe may fail. Default: it must not. */
   readonly stallsWorker?: boolean;
+  /** Most memory that all workers together are let have, by the kernel. */
+  readonly memoryLimitMb?: number;
   /** Most memory that the worker may take. Default: 512. */
   readonly maxRssMb?: number;
   /** The worker reaches the broker by way of `lab.proxy`. */

@@ -14,8 +14,14 @@ export class Supervisor {
   private timer: NodeJS.Timeout | undefined;
   private isStopped = false;
 
-  /** @param env the worker's settings */
-  constructor(private readonly env: Readonly<Record<string, string>>) {
+  /**
+   * @param env the worker's settings
+   * @param entry a command that starts the worker
+   */
+  constructor(
+    private readonly env: Readonly<Record<string, string>>,
+    private readonly entry: readonly string[] = [],
+  ) {
     this.startNext();
   }
 
@@ -43,7 +49,7 @@ export class Supervisor {
   }
 
   private startNext(): void {
-    const worker = new WorkerProcess(this.env);
+    const worker = new WorkerProcess(this.env, this.entry);
     this.workers.push(worker);
     this.changes.poke();
     void worker.ended().then((code) => {

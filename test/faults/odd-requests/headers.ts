@@ -60,7 +60,7 @@ function deaths(): object[] {
 /** Of any name, but none that the broker or the worker acts on. */
 function randomHeaders(): fc.Arbitrary<Record<string, unknown>> {
   const value = fc.oneof(
-    fc.string({ unit: 'binary' }),
+    fc.string({ unit: 'grapheme' }),
     fc.integer(),
     fc.double({ noNaN: true, min: MIN_NUMBER }),
     fc.boolean(),
