@@ -36,15 +36,23 @@ fault(28, 'two workers are killed in turn, twice', {
 fault(28, 'requests come twice', {
   breaks: 0,
   readiness: 'stays',
-  inject: (lab) => lab.load.send(...twins()),
-  check: (lab) => {
-    for (let index = 0; index < TWINS; index++) {
-      const [one, other] = [lab.load.ledger.outcomesOf(`one${index}`), lab.load.ledger.outcomesOf(`other${index}`)];
-      lab.expect(one?.results === 1 && other?.results === 1, `each copy of twin${index} has its one result`);
-      lab.expect(one?.messageIds.join() === other?.messageIds.join(), `both results of twin${index} have one id`);
-    }
+  inject: (lab) => lab.load.send(...twins('one'), ...twins('other')),
+  check: bothTwinsAnswered,
+});
+
+fault(28, 'requests come again when they are answered, and the connection is lost meanwhile', {
+  isProxied: true,
+  env: { PREPROCESS_IO_DELAY_MS: '1000' },
+  maxInFlight: 2_000,
+  inject: async (lab) => {
+    const { ledger } = lab.load;
+    await lab.load.send(...twins('one'));
+    await ledger.changes.until(() => twins('one').every(({ id }) => ledger.isSettled(id)));
+    await lab.load.send(...twins('other'));
+    lab.proxy.cut();
   },
-}); // prettier-ignore
+  check: bothTwinsAnswered,
+});
 
 /** No request has a `timestamp`, by which its age would be told on two clocks. */
 fault(28, 'the clock jumps an hour ahead, and two back', {
@@ -64,15 +72,22 @@ fault(28, 'the clock jumps an hour ahead, and two back', {
   },
 }); // prettier-ignore
 
-function twins(): LoadRequest[] {
-  return Array.from({ length: TWINS }, (_, index) =>
-    ['one', 'other'].map((name) => ({
-      id: `${name}${index}`,
-      image: 0,
-      body,
-      options: { messageId: `twin${index}` },
-    })),
-  ).flat();
+function twins(name: 'one' | 'other'): LoadRequest[] {
+  return Array.from({ length: TWINS }, (_, index) => ({
+    id: `${name}${index}`,
+    image: 0,
+    body,
+    options: { messageId: `twin${index}` },
+  }));
+}
+
+function bothTwinsAnswered(lab: FaultLab): void {
+  for (let index = 0; index < TWINS; index++) {
+    const [one, other] = ['one', 'other'].map((name) => lab.load.ledger.outcomesOf(`${name}${index}`));
+    const areAnswered = Boolean(one?.results && other?.results);
+    lab.expect(areAnswered, `both copies of twin${index} are answered`);
+    lab.expect(one?.messageIds[0] === other?.messageIds[0], `both results of twin${index} have one id`);
+  }
 }
 
 async function jump({ worker }: FaultLab, offsetMs: number): Promise<void> {
