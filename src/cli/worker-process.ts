@@ -25,7 +25,7 @@ export class WorkerProcess {
    * @param entry a command that starts the one that follows it
    */
   constructor(env: Readonly<Record<string, string>>, entry: readonly string[] = []) {
-    const [command = '', ...args] = [...entry, process.execPath, 'dist/main.js'];
+    const [command, ...args] = [...entry, process.execPath, 'dist/main.js'];
     this.child = spawn(command, args, {
       cwd: PROJECT_FOLDER,
       env: {

@@ -12,7 +12,7 @@ const WEIGHTS = Float32Array.of(1, 2);
 export interface ModelFolder {
   readonly oddity: string;
   /** Fills the folder of the model `digits`, which is there. */
-  fill(folder: string): void;
+  readonly fill: (folder: string) => void;
   /** How the worker refuses to start. `undefined`: it serves the model. */
   readonly refusal?: { readonly exitCode: number; readonly says: RegExp };
 }

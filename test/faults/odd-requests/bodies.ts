@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { OddRequest } from './odd-requests.js';
 
 const RANDOM_ONES = 60;

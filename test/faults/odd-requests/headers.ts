@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Options } from 'amqplib';
 import { type ErrorCode } from '../../../src/inference/inference.errors.js';
 import { OddRequest } from './odd-requests.js';
