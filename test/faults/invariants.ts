@@ -86,7 +86,7 @@ function processPromises(plan: FaultPlan, lab: FaultLab, outcome: Outcome): stri
 }
 
 function workerChannelError(said: string): string | undefined {
-  return /.*(?:\b406\b|PRECONDITION|channel error).*/i.exec(said)?.[0];
+  return /.*(?:406 \(|PRECONDITION|channel error).*/i.exec(said)?.[0];
 }
 
 function brokerChannelError(log: string): string | undefined {
