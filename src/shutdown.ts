@@ -20,6 +20,7 @@ export class Shutdown implements OnModuleDestroy, BeforeApplicationShutdown, OnA
   private readonly logger = new Logger('Shutdown');
   /** On the clock of `performance.now()`. */
   private drainUntil = 0;
+  private end: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly settings: Settings,
@@ -45,13 +46,14 @@ export class Shutdown implements OnModuleDestroy, BeforeApplicationShutdown, OnA
 
   async onApplicationShutdown(): Promise<void> {
     await this.inference.release();
+    clearTimeout(this.end);
     this.logger.log('drained and closed');
   }
 
   /** What is not settled by then, the broker has: ending hard loses nothing. */
   private limit(): void {
     const limitMs = this.settings.DRAIN_TIMEOUT_MS + CLOSE_TIMEOUT_MS;
-    setTimeout(() => {
+    this.end = setTimeout(() => {
       this.logger.error(`not closed after ${limitMs} ms: ending now; the broker has what was in hand`);
       process.exit(1);
     }, limitMs).unref();

@@ -20,9 +20,13 @@ export class WorkerProcess {
   private readonly exited: Promise<number | null>;
   private readonly watchers = new Set<(line: LogLine) => void>();
 
-  /** @param env settings, beside those of this process */
-  constructor(env: Readonly<Record<string, string>>) {
-    this.child = spawn(process.execPath, ['dist/main.js'], {
+  /**
+   * @param env settings, beside those of this process
+   * @param entry a command that starts the one that follows it
+   */
+  constructor(env: Readonly<Record<string, string>>, entry: readonly string[] = []) {
+    const [command, ...args] = [...entry, process.execPath, 'dist/main.js'];
+    this.child = spawn(command, args, {
       cwd: PROJECT_FOLDER,
       env: {
         ...process.env,

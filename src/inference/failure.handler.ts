@@ -17,6 +17,8 @@ const HAND_BACK_DELAY_MS = 5_000;
 export interface Progress {
   /** The body, decompressed where that was possible. */
   content: Buffer;
+  /** What was decoded of it. */
+  request?: Identity;
   /** The name of the model, once it is known. */
   model?: string;
   /** On the clock of `performance.now()`, where the request has one. */
@@ -46,7 +48,7 @@ export class FailureHandler {
       const disposition = this.decide(error, delivery, progress);
       if (disposition.action === 'drop') return;
       if (this.results.isConfirmed(delivery)) return delivery.ack();
-      const identity = identify(progress.content, delivery.message);
+      const identity = progress.request ?? identify(progress.content, delivery.message);
       this.report(error, delivery, disposition, identity.id, progress.model);
       if (
         disposition.action === 'dead-letter' ||

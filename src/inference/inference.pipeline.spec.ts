@@ -202,6 +202,19 @@ describe('InferencePipeline', () => {
     expect(channel.settlements).toEqual(['ack 1']);
   });
 
+  it('reads a body only once, which may be large, also of a request that fails', async () => {
+    const { delivery } = deliver({ ...request, model: 'missing' });
+    const { content } = delivery.message;
+    let readings = 0;
+    content.toString = (encoding) => {
+      readings++;
+      return Buffer.prototype.toString.call(content, encoding);
+    };
+    pipeline.accept(delivery);
+    await publisher.nextLetter();
+    expect(readings).toBe(1);
+  });
+
   it('says PREPROCESS_FAILED to what a preprocessor throws, and leaves no request counted as preparing', async () => {
     preprocessor.gate = Promise.reject(new Error('no connection'));
     pipeline.accept(deliver(request).delivery);

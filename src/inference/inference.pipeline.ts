@@ -93,6 +93,7 @@ export class InferencePipeline {
       const reading = readContent(delivery.message, this.settings.MAX_MESSAGE_BYTES);
       if (reading !== progress.content) progress.content = await reading;
       const request = decodeRequest(progress.content, delivery.message, delivery.receivedAt);
+      progress.request = request;
       progress.deadline = request.deadline;
       const model = this.inference.model(request.model);
       progress.model = model.name;

@@ -31,6 +31,13 @@ describe('ConfirmedOutcomes', () => {
     expect(outcomes.has(again('a'))).toBe(true);
   });
 
+  it('tells apart requests of one id that are answered elsewhere, or as something else', () => {
+    outcomes.remember(first('a', { correlationId: 'c', replyTo: 'answers' }));
+    expect(outcomes.has(again('a', { correlationId: 'd', replyTo: 'answers' }))).toBe(false);
+    expect(outcomes.has(again('a', { correlationId: 'c', replyTo: 'others' }))).toBe(false);
+    expect(outcomes.has(again('a', { correlationId: 'c', replyTo: 'answers' }))).toBe(true);
+  });
+
   it('counts requests of one id: each confirmed outcome stands for one of them', () => {
     outcomes.remember(first('a'));
     outcomes.remember(first('a'));

@@ -188,7 +188,7 @@ describe('Intake', () => {
       ]);
       await turn();
       expect(channel.settling.settlements).toEqual([]);
-      letters.forEach(({ confirm }) => confirm());
+      for (const letter of letters) letter.confirm();
       await turn();
       expect(channel.settling.settlements).toEqual(['ack 2', 'ack 3']);
       expect(tags()).toEqual([1]);
@@ -198,7 +198,7 @@ describe('Intake', () => {
       const channel = await manager.connect();
       crowd({}).forEach(channel.send);
       await turn();
-      transport.publisher.letters.forEach(({ refuse }) => refuse(new RangeError('too large')));
+      for (const letter of transport.publisher.letters) letter.refuse(new RangeError('too large'));
       await turn();
       expect(channel.settling.settlements).toEqual([]);
       expect(tags()).toEqual([1, 2, 3]);

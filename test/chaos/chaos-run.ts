@@ -85,7 +85,7 @@ async function takeStock(
     isReady = await lab.untilSeen(() => lab.watches.every((watch) => watch.isReady), QUIET_MS);
     timeline.stop();
     exitCodes = await within(lab.stopWorkers(), QUIET_MS, 'the workers end');
-    ({ requestsLeft } = await within(load.drain(lab.deadLetterQueue), QUIET_MS, 'the queues are read'));
+    ({ requestsLeft } = await within(load.drain(), QUIET_MS, 'the queues are read'));
   } catch (error) {
     problems.push(`it does not come to rest: ${(error as Error).message}`);
   }

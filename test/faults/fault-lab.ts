@@ -8,6 +8,7 @@ import { Cluster } from './broker/cluster.js';
 import { LabPlan } from './fault-plan.js';
 import { LoadClient } from './load/load-client.js';
 import { Signal } from './load/signal.js';
+import { MemoryCgroup } from './memory-cgroup.js';
 import { within } from './patience.js';
 import { Supervisor } from './supervisor.js';
 import { WorkerWatch } from './worker-watch.js';
@@ -33,6 +34,8 @@ export class FaultLab {
   readonly figures: Record<string, number> = {};
   /** The settings of each worker. */
   private readonly envs: Readonly<Record<string, string>>[] = [];
+  /** Where the workers are, if the fault has a limit to their memory. */
+  memory: MemoryCgroup | undefined;
   private loadClient: LoadClient | undefined;
   /** A proxy to each node, for each worker. */
   private readonly links: TcpProxy[][] = [];
@@ -41,15 +44,17 @@ export class FaultLab {
     readonly nodes: readonly BrokerNode[],
     private readonly brokerCluster: Cluster | undefined,
     private readonly maxInFlight: number,
+    /** Decides what is chosen at random. */
+    readonly seed: number,
   ) {}
 
   /** Starts all of it; resolves when the workers consume and the load knows what they answer. */
   static async open(plan: LabPlan, kind: BrokerKind, seed: number, signal?: AbortSignal): Promise<FaultLab> {
     const cluster = plan.nodes === 3 ? await Cluster.open(kind, plan.brokerOptions) : undefined;
     const nodes = cluster?.nodes ?? [await BrokerNode.open(kind, plan.brokerOptions)];
-    const lab = new FaultLab(nodes, cluster, plan.maxInFlight ?? MAX_IN_FLIGHT);
+    const lab = new FaultLab(nodes, cluster, plan.maxInFlight ?? MAX_IN_FLIGHT, seed);
     try {
-      await within(lab.fill(plan, seed), START_PATIENCE_MS, 'workers and load start', signal);
+      await within(lab.fill(plan), START_PATIENCE_MS, 'workers and load start', signal);
       return lab;
     } catch (error) {
       await lab.close();
@@ -109,7 +114,7 @@ export class FaultLab {
 
   /** Starts one more worker, that nobody watches over, with the settings of the first one or of another. */
   launch(index = 0): WorkerProcess {
-    const worker = new WorkerProcess(this.envs[index] ?? {});
+    const worker = new WorkerProcess(this.envs[index] ?? {}, this.memory?.entry);
     this.launched.push(worker);
     return worker;
   }
@@ -142,14 +147,16 @@ export class FaultLab {
     for (const watch of this.watches) await watch.stop();
     await Promise.all(this.supervisors.map((supervisor) => supervisor.stop('SIGKILL')));
     await Promise.all(this.launched.map((worker) => worker.stop('SIGKILL')));
+    this.memory?.remove();
     await this.loadClient?.close();
     for (const link of this.links.flat()) await link.refuse();
     if (this.brokerCluster) await this.brokerCluster.remove();
     else await this.broker.remove();
   }
 
-  private async fill(plan: LabPlan, seed: number): Promise<void> {
+  private async fill(plan: LabPlan): Promise<void> {
     const urls = this.nodes.map(({ url }) => url);
+    if (plan.memoryLimitMb) this.memory = MemoryCgroup.open(plan.memoryLimitMb * 1024 * 1024);
     await plan.prepare?.(this);
     for (let index = 0; index < (plan.workers ?? 1); index++) {
       if (plan.isProxied) this.links.push(await Promise.all(urls.map((url) => TcpProxy.open(url))));
@@ -165,8 +172,10 @@ export class FaultLab {
     this.loadClient = new LoadClient({
       urls,
       queue: this.queue,
+      deadLetterQueue: this.deadLetterQueue,
+      properties: plan.requestProperties,
       testSet: readTestSet(),
-      seed,
+      seed: this.seed,
       ratePerS: plan.ratePerS ?? RATE_PER_S,
       maxInFlight: this.maxInFlight,
     });

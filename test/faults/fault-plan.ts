@@ -1,3 +1,4 @@
+import type { Options } from 'amqplib';
 import { BrokerOptions } from './broker/broker-host.js';
 import { type FaultLab } from './fault-lab.js';
 
@@ -15,6 +16,10 @@ export interface LabPlan {
   readonly env?: Readonly<Record<string, string>>;
   readonly ratePerS?: number;
   readonly maxInFlight?: number;
+  /** Most memory that all workers together are let have, by the kernel. */
+  readonly memoryLimitMb?: number;
+  /** AMQP properties of each request. */
+  readonly requestProperties?: Options.Publish;
 }
 
 /** A fault and what it may do. */
@@ -37,6 +42,8 @@ export interface FaultPlan extends LabPlan {
   readonly readiness?: 'drops' | 'stays';
   /** The event loop is held up by it, so that the liveness probe may fail. Default: it must not. */
   readonly stallsWorker?: boolean;
+  /** Most memory that the worker may take. Default: 512. */
+  readonly maxRssMb?: number;
   /** Messages fail by it, so that the worker may pause. Default: it must not. */
   readonly failsRuns?: boolean;
   /** Why the broker closes a channel of the worker's by it. Default: it must close none. */

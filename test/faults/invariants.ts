@@ -30,7 +30,10 @@ export function duplicateBound({ breaks = 1 }: FaultPlan, lab: FaultLab): number
 }
 
 /** What a run may do. */
-type Allowed = Pick<FaultPlan, 'endsWorker' | 'stallsWorker' | 'readiness' | 'failsRuns' | 'channelError'>;
+type Allowed = Pick<
+  FaultPlan,
+  'endsWorker' | 'stallsWorker' | 'readiness' | 'failsRuns' | 'channelError' | 'maxRssMb'
+>;
 
 /** The promises that a run has broken, each in a sentence; none is as it should be. */
 export function brokenInvariants(allowed: Allowed, lab: FaultLab, outcome: Outcome): string[] {
@@ -73,6 +76,7 @@ function processPromises(allowed: Allowed, lab: FaultLab, outcome: Outcome): str
   ];
   const channelError = channelErrors.find((line) => line !== undefined);
   const starts = workers.length - lab.supervisors.length;
+  const { maxRssMb = MAX_RSS_MB } = allowed;
   const peakRssMb = Math.max(...lab.watches.map((watch) => watch.peakRssMb ?? 0));
   const [livenessFailure] = lab.watches.flatMap(({ livenessFailures }) => livenessFailures);
   const notReadyAt = lab.watches.flatMap((watch) => watch.notReadyAt);
@@ -85,7 +89,7 @@ function processPromises(allowed: Allowed, lab: FaultLab, outcome: Outcome): str
       outcome.exitCodes.some((code) => code !== 0),
       `I6: the worker ended with ${outcome.exitCodes.join()} instead of 0`,
     ],
-    [peakRssMb > MAX_RSS_MB, `I6: the worker took ${peakRssMb.toFixed(0)} MB, at most ${MAX_RSS_MB} may be`],
+    [peakRssMb > maxRssMb, `I6: the worker took ${peakRssMb.toFixed(0)} MB, at most ${maxRssMb} may be`],
     [
       !allowed.stallsWorker && livenessFailure !== undefined,
       `I8: the liveness probe failed: ${livenessFailure}`,

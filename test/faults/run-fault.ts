@@ -70,7 +70,7 @@ export async function runFault(plan: FaultPlan, kind: BrokerKind, seed: number):
     const restedAt = performance.now();
 
     const exitCodes = await lab.stopWorkers();
-    const { requestsLeft } = await load.drain(lab.deadLetterQueue);
+    const { requestsLeft } = await load.drain();
     await plan.check?.(lab);
     const recoveryMs = recoveredAt === undefined ? undefined : recoveredAt - healedAt;
     const counts = ledger.counts();

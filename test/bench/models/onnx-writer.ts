@@ -10,12 +10,15 @@ const OPSET_VERSION = 17;
 const FLOAT = 1;
 const ATTRIBUTE_INT = 2;
 const ATTRIBUTE_INTS = 7;
+const EXTERNAL = 1;
 
 /** Constant data of a model. */
 export interface Weights {
   readonly name: string;
   readonly dims: readonly number[];
   readonly data: Float32Array;
+  /** The file that holds the data instead of the model, relative to it. */
+  readonly location?: string;
 }
 
 export interface Node {
@@ -63,14 +66,13 @@ function writeAttribute(name: string, value: number | readonly number[]): Buffer
   return Buffer.concat([text(1, name), ...fields]);
 }
 
-function writeWeights({ name, dims, data }: Weights): Buffer {
+function writeWeights({ name, dims, data, location }: Weights): Buffer {
   const raw = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  return Buffer.concat([
-    ...dims.map((dim) => integer(1, dim)),
-    integer(2, FLOAT),
-    text(8, name),
-    bytes(9, raw),
-  ]);
+  const content =
+    location === undefined
+      ? [bytes(9, raw)]
+      : [bytes(13, Buffer.concat([text(1, 'location'), text(2, location)])), integer(14, EXTERNAL)];
+  return Buffer.concat([...dims.map((dim) => integer(1, dim)), integer(2, FLOAT), text(8, name), ...content]);
 }
 
 function writeValueInfo({ name, dims }: Graph['input']): Buffer {

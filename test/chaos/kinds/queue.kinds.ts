@@ -30,10 +30,10 @@ export const QUEUE_KINDS: readonly FaultKind[] = [
       const full = JSON.stringify({ 'max-length': MAX_RESULTS, overflow: 'reject-publish' });
       const pattern = `^${lab.load.resultQueue.replaceAll('.', '\\.')}$`;
       await lab.broker.ctl('set_policy', '--apply-to', 'queues', POLICY, pattern, full);
-      await lab.load.pauseResults();
+      await lab.load.results.pause();
     },
     heal: async (lab) => {
-      await lab.load.resumeResults();
+      await lab.load.results.resume();
       await lab.broker.ctl('clear_policy', POLICY);
     },
   },

@@ -31,17 +31,30 @@ export interface LedgerCounts {
   readonly wrong: number;
 }
 
-interface Entry {
+/** All that came of one request. */
+export interface Outcomes {
+  /** Results. */
+  results: number;
+  /** The codes of its error answers. */
+  readonly errorCodes: string[];
+  /** The codes of its dead letters. */
+  readonly deadCodes: string[];
+  /** The message ids of its answers. */
+  readonly messageIds: string[];
+  /** From its publication to its last answer. */
+  answerMs: number;
+}
+
+interface Entry extends Outcomes {
   /** The image that was sent. */
   readonly image: number;
   /** True where a dead letter is what the request is to end as. */
   readonly isGuilty: boolean;
+  readonly attemptedAt: number;
   isAcknowledged: boolean;
   isOk: boolean;
   isError: boolean;
   isDead: boolean;
-  /** Why it is dead, in the words of the dead letter. */
-  deathReason?: string;
   /** Of the first answer. */
   fingerprint?: string;
 }
@@ -52,6 +65,8 @@ export interface SeenAnswer {
   readonly messageId: string;
   readonly content: Buffer;
   readonly isError: boolean;
+  /** Of an error answer. */
+  readonly code?: string;
   /** False: it is about another image. */
   readonly isRight: boolean;
 }
@@ -69,13 +84,14 @@ export class Ledger {
   /** A request is about to be published. */
   attempted(id: string, image: number, isGuilty = false): void {
     const state = { isAcknowledged: false, isOk: false, isError: false, isDead: false };
-    this.entries.set(id, { image, isGuilty, ...state });
+    const outcomes = { results: 0, errorCodes: [], deadCodes: [], messageIds: [], answerMs: 0 };
+    this.entries.set(id, { image, isGuilty, attemptedAt: performance.now(), ...state, ...outcomes });
   }
 
   acknowledged(id: string): void {
     const entry = this.entries.get(id);
     if (entry) entry.isAcknowledged = true;
-    if (entry && !this.isSettled(id)) this.open.set(id, performance.now());
+    if (entry && isLost(entry)) this.open.set(id, performance.now());
     this.changes.poke();
   }
 
@@ -85,20 +101,25 @@ export class Ledger {
     this.changes.poke();
   }
 
-  answered({ id, messageId, content, isError, isRight }: SeenAnswer): void {
+  answered({ id, messageId, content, isError, code, isRight }: SeenAnswer): void {
     const entry = this.entries.get(id);
-    this.open.delete(id);
+    if (!isError) this.open.delete(id);
     if (!entry) this.totals.unexpected++;
     else {
       const fingerprint = createHash('sha1').update(messageId).update('\n').update(content).digest('base64');
       if (!isRight) this.totals.wrong++;
+      entry.messageIds.push(messageId);
+      entry.answerMs = performance.now() - entry.attemptedAt;
       if (entry.fingerprint === undefined) entry.fingerprint = fingerprint;
       else {
         this.totals.duplicated++;
         if (entry.fingerprint !== fingerprint) this.totals.differing++;
       }
-      if (isError) entry.isError = true;
-      else {
+      if (isError) {
+        entry.isError = true;
+        entry.errorCodes.push(String(code));
+      } else {
+        entry.results++;
         if (!entry.isOk) this.totals.ok++;
         entry.isOk = true;
         this.lastOkAt = performance.now();
@@ -107,17 +128,25 @@ export class Ledger {
     this.changes.poke();
   }
 
-  deadLettered(id: string, reason: string): void {
+  /** @param code why */
+  deadLettered(id: string, code: string): void {
     const entry = this.entries.get(id);
     this.open.delete(id);
-    if (entry) Object.assign(entry, { isDead: true, deathReason: reason });
-    else this.totals.unexpected++;
+    if (entry) {
+      entry.isDead = true;
+      entry.deadCodes.push(code);
+    } else this.totals.unexpected++;
     this.changes.poke();
   }
 
   /** The image that a request was about. */
   imageOf(id: string): number | undefined {
     return this.entries.get(id)?.image;
+  }
+
+  /** All that came of a request; `undefined` where it was never published. */
+  outcomesOf(id: string): Outcomes | undefined {
+    return this.entries.get(id);
   }
 
   /** True when the request has an outcome. */
@@ -141,7 +170,7 @@ export class Ledger {
     return this.totals.duplicated;
   }
 
-  /** Acknowledged requests that have no outcome yet. Dead letters may not have been read yet. */
+  /** Acknowledged requests without an outcome yet: an error answer without its dead letter is none. */
   get waiting(): number {
     return this.open.size;
   }
@@ -157,7 +186,7 @@ export class Ledger {
     return count;
   }
 
-  /** True when each acknowledged request has an outcome. Dead letters may not have been read yet. */
+  /** True when each acknowledged request has an outcome; a guilty one is not over before it is among the dead. */
   get isComplete(): boolean {
     return this.open.size === 0;
   }
@@ -171,7 +200,7 @@ export class Ledger {
   get innocents(): string[] {
     return [...this.entries]
       .filter(([, { isDead, isGuilty }]) => isDead && !isGuilty)
-      .map(([id, { deathReason }]) => `${id}: ${deathReason}`);
+      .map(([id, { deadCodes }]) => `${id}: ${deadCodes.join(', ')}`);
   }
 
   counts(): LedgerCounts {

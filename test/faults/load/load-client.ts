@@ -1,8 +1,9 @@
-import type { ConsumeMessage } from 'amqplib';
+import type { ConsumeMessage, Options } from 'amqplib';
 import { type TestSet } from '../../../src/cli/test-set.js';
 import { Ledger } from './ledger.js';
 import { LoadPublisher, LoadRequest, Pace } from './load-publisher.js';
 import { QueueReader } from './queue-reader.js';
+import { publishLarge } from './raw-publish.js';
 import { seededRandom } from './random.js';
 
 export interface LoadOptions extends Pace {
@@ -10,14 +11,28 @@ export interface LoadOptions extends Pace {
   readonly urls: readonly string[];
   /** The worker's request queue. */
   readonly queue: string;
+  readonly deadLetterQueue: string;
+  /** AMQP properties of each request. */
+  readonly properties?: Options.Publish;
   readonly testSet: TestSet;
   /** Decides which images are sent. */
   readonly seed: number;
 }
 
 interface Answer {
+  readonly id?: string;
+  readonly code?: string;
   readonly parameters?: { readonly label?: readonly string[] };
 }
+
+/** Nest's, of an answer to one of its packets. */
+interface Envelope {
+  readonly response?: Answer;
+  readonly err?: Answer;
+}
+
+/** What a dead letter is known by that came without ids. */
+export const LAB_ID_HEADER = 'x-lab-id';
 
 const LESSON = 'lesson.';
 const BURST_PER_S = 5_000;
@@ -27,7 +42,8 @@ export class LoadClient {
   readonly ledger = new Ledger();
   readonly resultQueue: string;
   private readonly publisher: LoadPublisher;
-  private readonly results: QueueReader;
+  readonly results: QueueReader;
+  private readonly dead: QueueReader;
   private readonly random: (end: number) => number;
   /** What the worker says about each image. */
   private readonly labels: string[] = [];
@@ -35,18 +51,20 @@ export class LoadClient {
   private publishing: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: LoadOptions) {
-    const { urls, queue, seed } = options;
+    const { urls, queue, deadLetterQueue, seed } = options;
     this.random = seededRandom(seed);
     this.resultQueue = `${queue}.results`;
     this.publisher = new LoadPublisher(urls, queue, this.resultQueue, options, this.ledger);
     this.results = new QueueReader(urls, this.resultQueue, (message) => this.receive(message), {
       isDeclared: true,
     });
+    this.dead = new QueueReader(urls, deadLetterQueue, (message) => this.bury(message));
   }
 
   /** Connects, and has the worker, which consumes by now, say once what each image is. */
   async open(): Promise<void> {
     await this.results.open();
+    await this.dead.open();
     await this.publisher.open();
     const { images } = this.options.testSet;
     const lessons = images.map((_, image) => this.request(`${LESSON}${image}`, image));
@@ -74,9 +92,18 @@ export class LoadClient {
     this.publishing = this.publisher.publish(this.randomRequests());
   }
 
-  /** Publishes one more request, among the others. */
-  async send(request: LoadRequest): Promise<void> {
-    await this.publisher.publish([request]);
+  /** Publishes more requests, among the others. */
+  async send(...requests: LoadRequest[]): Promise<void> {
+    await this.publisher.publish(requests);
+  }
+
+  /** Publishes one with so large a header. Nothing else of its options is sent. */
+  async sendLarge({ id, image, isGuilty, body }: LoadRequest, headerBytes: number): Promise<void> {
+    const [url = ''] = this.options.urls;
+    this.ledger.attempted(id, image, isGuilty);
+    const { queue } = this.options;
+    await publishLarge(url, { queue, replyTo: this.resultQueue, id, body, headerBytes });
+    this.ledger.acknowledged(id);
   }
 
   /** Publishes that many more, as fast as may be and beyond what else may be in flight. */
@@ -97,15 +124,6 @@ export class LoadClient {
 
   resume(): void {
     this.publisher.resume();
-  }
-
-  /** Leaves the results in their queue until `resumeResults`. */
-  pauseResults(): Promise<void> {
-    return this.results.pause();
-  }
-
-  resumeResults(): Promise<void> {
-    return this.results.resume();
   }
 
   /** Resolves when that many requests have a result. */
@@ -129,19 +147,15 @@ export class LoadClient {
     await this.ledger.changes.untilQuiet(() => isPublished && this.ledger.isComplete, patienceMs);
   }
 
-  /** Reads what is left of a queue to its end: answers, dead letters and requests that nobody took. */
-  async drain(deadLetterQueue: string): Promise<{ readonly requestsLeft: number }> {
+  /** Reads what is left to the end: answers, dead letters and requests that nobody took. */
+  async drain(): Promise<{ readonly requestsLeft: number }> {
     const { urls, queue } = this.options;
     let requestsLeft = 0;
     const requests = new QueueReader(urls, queue, () => void requestsLeft++);
-    const dead = new QueueReader(urls, deadLetterQueue, ({ properties }) =>
-      this.ledger.deadLettered(String(properties.messageId), reasonIn(properties.headers)),
-    );
-    for (const reader of [requests, dead]) {
-      await reader.open();
-      await reader.untilEnd();
-      await reader.close();
-    }
+    await requests.open();
+    await requests.untilEnd();
+    await requests.close();
+    await this.dead.untilEnd();
     await this.results.untilEnd();
     return { requestsLeft };
   }
@@ -149,6 +163,7 @@ export class LoadClient {
   async close(): Promise<void> {
     await this.publisher.close();
     await this.results.close();
+    await this.dead.close();
   }
 
   private *randomRequests(): Iterable<LoadRequest> {
@@ -160,12 +175,14 @@ export class LoadClient {
   }
 
   private request(id: string, image: number): LoadRequest {
-    return { id, image, body: Buffer.from(JSON.stringify({ data: this.options.testSet.images[image] })) };
+    const body = Buffer.from(JSON.stringify({ data: this.options.testSet.images[image] }));
+    return { id, image, body, options: this.options.properties };
   }
 
   private receive({ content, properties }: ConsumeMessage): void {
-    const id = String(properties.correlationId);
-    const { parameters } = JSON.parse(content.toString()) as Answer;
+    const body = JSON.parse(content.toString()) as Answer & Envelope;
+    const { id: ownId, code, parameters } = body.response ?? body.err ?? body;
+    const id = String(properties.correlationId ?? ownId);
     const label = parameters?.label?.[0];
     if (id.startsWith(LESSON)) {
       if (label !== undefined) this.labels[Number(id.slice(LESSON.length))] = label;
@@ -175,7 +192,13 @@ export class LoadClient {
     const image = this.ledger.imageOf(id);
     const isError = properties.type === 'inference.error';
     const isRight = isError || image === undefined || label === this.labels[image];
-    this.ledger.answered({ id, messageId: String(properties.messageId), content, isError, isRight });
+    this.ledger.answered({ id, messageId: String(properties.messageId), content, isError, code, isRight });
+  }
+
+  private bury({ properties }: ConsumeMessage): void {
+    const { correlationId, messageId, headers } = properties;
+    const id = String(correlationId ?? messageId ?? headers?.[LAB_ID_HEADER]);
+    this.ledger.deadLettered(id, reasonIn(headers));
   }
 }
 

@@ -57,7 +57,8 @@ export class LoadPublisher {
       if (this.isEnded) break;
       this.send(request);
     }
-    await this.ledger.changes.until(() => this.unconfirmed.size === 0);
+    const published = [...this.unconfirmed];
+    await this.ledger.changes.until(() => !published.some((id) => this.unconfirmed.has(id)));
   }
 
   /** Publishes nothing until `resume`. */

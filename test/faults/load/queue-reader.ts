@@ -5,6 +5,15 @@ import { Signal } from './signal.js';
 
 const PREFETCH = 200;
 
+/** How fast messages are taken. */
+export interface ReadingPace {
+  readonly prefetch: number;
+  /** Each message is kept for so long. */
+  readonly ackAfterMs: number;
+}
+
+const FAST: ReadingPace = { prefetch: PREFETCH, ackAfterMs: 0 };
+
 interface QueueReaderOptions {
   /** Declares the queue, durable and replicated. */
   readonly isDeclared?: boolean;
@@ -15,13 +24,14 @@ export class QueueReader {
   private readonly link: Link;
   private readonly changes = new Signal();
   private channel: ConfirmChannel | undefined;
-  private connection: ChannelModel | undefined;
-  private consumerTag = '';
-  private isPaused = false;
   /** Message ids of what this channel has brought last. */
   private recent: string[] = [];
   /** Of what earlier channels have brought last: the broker may not have had the ack, and brings those again. */
   private expectedAgain: string[] = [];
+  private connection: ChannelModel | undefined;
+  private isPaused = false;
+  private pace: ReadingPace = FAST;
+  private consumerTag: string | undefined;
   /** The marks of `untilEnd` that have come by. */
   private readonly marks = new Set<string>();
 
@@ -38,17 +48,6 @@ export class QueueReader {
     return this.link.open();
   }
 
-  /** Takes nothing until `resume`; what comes stays in the queue. */
-  async pause(): Promise<void> {
-    this.isPaused = true;
-    await this.channel?.cancel(this.consumerTag);
-  }
-
-  async resume(): Promise<void> {
-    this.isPaused = false;
-    if (this.channel) await this.consume(this.channel);
-  }
-
   /** Sends a mark through the queue and resolves when it comes: nothing that was in the queue before is left. */
   async untilEnd(): Promise<void> {
     const mark = `mark.${randomUUID()}`;
@@ -62,6 +61,18 @@ export class QueueReader {
     await this.changes.until(() => this.marks.has(mark));
   }
 
+  /** Takes nothing until `resume`, also on a new connection. */
+  async pause(): Promise<void> {
+    this.isPaused = true;
+    if (this.consumerTag) await this.channel?.cancel(this.consumerTag);
+  }
+
+  async resume(pace = FAST): Promise<void> {
+    this.pace = pace;
+    this.isPaused = false;
+    if (this.channel && this.connection) await this.consume(this.connection, this.channel);
+  }
+
   close(): Promise<void> {
     return this.link.close();
   }
@@ -71,21 +82,21 @@ export class QueueReader {
     channel.on('error', () => {}); // 'close' follows
     if (this.options.isDeclared)
       await channel.assertQueue(this.queue, { durable: true, arguments: { 'x-queue-type': 'quorum' } });
-    await channel.prefetch(PREFETCH);
-    this.connection = connection;
-    if (!this.isPaused) await this.consume(channel);
+    if (!this.isPaused) await this.consume(connection, channel);
     channel.on('close', () => {
       if (this.channel === channel) this.channel = undefined;
       this.expectedAgain.push(...this.recent);
       this.recent = [];
     });
     this.channel = channel;
+    this.connection = connection;
   }
 
-  private async consume(channel: ConfirmChannel): Promise<void> {
+  private async consume(connection: ChannelModel, channel: ConfirmChannel): Promise<void> {
+    await channel.prefetch(this.pace.prefetch);
     const { consumerTag } = await channel.consume(this.queue, (message) => {
       if (message) this.take(channel, message);
-      else if (this.connection) breakConnection(this.connection); // cancelled
+      else breakConnection(connection); // cancelled
     });
     this.consumerTag = consumerTag;
   }
@@ -93,7 +104,8 @@ export class QueueReader {
   private take(channel: ConfirmChannel, message: ConsumeMessage): void {
     if (message.properties.type === 'mark') this.marks.add(String(message.properties.messageId));
     else if (!this.isOwnRepetition(message)) this.onMessage(message);
-    channel.ack(message);
+    if (this.pace.ackAfterMs === 0) channel.ack(message);
+    else setTimeout(() => channel.ack(message), this.pace.ackAfterMs);
     this.changes.poke();
   }
 

@@ -1,0 +1,161 @@
+import { type ConfirmChannel } from 'amqplib';
+import { readSettings } from '../../src/config/settings.js';
+import { queuesOf } from '../../src/rabbitmq/topology.js';
+import { BrokerClient } from '../support/broker-client.js';
+import { untilInHand } from '../support/probes.js';
+import { readTestSet } from '../../src/cli/test-set.js';
+import { fault } from './fault.js';
+import { FaultLab } from './fault-lab.js';
+import { LoadRequest } from './load/load-publisher.js';
+
+const { images } = readTestSet();
+const ORPHANS = 50;
+const GARBAGE = 20;
+const PREFETCH = 200;
+const ROOM = 50;
+const VANISHING = 'faults.vanishing';
+/** Longer than it takes to send the orphans. */
+const SLOW_IO_MS = 3_000;
+
+fault(18, 'those who asked are gone, with their queues', {
+  breaks: 0,
+  readiness: 'stays',
+  env: { PREPROCESS_IO_DELAY_MS: String(SLOW_IO_MS) },
+  maxInFlight: 2_000, // or the orphans would wait for room
+  inject: async (lab) => {
+    const requester = await BrokerClient.open(lab.broker.url);
+    await requester.channel.assertQueue(VANISHING, { durable: true });
+    await lab.load.send(
+      ...orphans('deleted', VANISHING, ORPHANS),
+      ...orphans('exclusive', requester.replyQueue, ORPHANS),
+    );
+    const { messageCount } = await requester.channel.deleteQueue(VANISHING);
+    await askDirectly(requester, lab.queue);
+    await requester.close();
+    lab.expect(messageCount + requester.replies.letters.length === 0, 'no answer came before the queues were gone');
+  },
+  check: (lab) => {
+    for (const [index, kind] of [...Array(ORPHANS).keys()].flatMap((at) => [[at, 'deleted'], [at, 'exclusive']] as const)) {
+      const { results, errorCodes = [], deadCodes = [] } = lab.load.ledger.outcomesOf(`${kind}${index}`) ?? {};
+      lab.expect(results === 0 && errorCodes.length === 0, `${kind}${index} has no answer`);
+      lab.expect(deadCodes.join() === 'REPLY_UNROUTABLE', `${kind}${index} is dead once, and not [${deadCodes.join()}]`);
+    }
+    lab.figures['returns'] = reported(lab, 'deadLettered');
+    lab.expect(lab.figures['returns'] === 2 * ORPHANS, `each return is one dead letter`);
+    // A direct reply is at most once: where nobody waits any longer, RabbitMQ drops it.
+    const answered = lab.load.ledger.ok + images.length + ORPHANS;
+    lab.expect(reported(lab, 'answered') === answered, `${reported(lab, 'answered')} answers were sent instead of ${answered}`);
+  },
+}); // prettier-ignore
+
+fault(19, 'the result queue is full', {
+  breaks: 0,
+  readiness: 'stays',
+  env: { PREFETCH: String(PREFETCH) },
+  maxInFlight: 3 * PREFETCH,
+  inject: async (lab) => {
+    await limitResults(lab);
+    await lab.load.results.pause();
+    await untilInHand(lab.worker, PREFETCH);
+  },
+  heal: (lab) => lab.load.results.resume(),
+  check: boundedInHand,
+});
+
+fault(19, 'results are read slowly', {
+  breaks: 0,
+  readiness: 'stays',
+  env: { PREFETCH: String(PREFETCH) },
+  maxInFlight: 3 * PREFETCH,
+  inject: async (lab) => {
+    await limitResults(lab);
+    await lab.load.results.pause();
+    await lab.load.results.resume({ prefetch: 10, ackAfterMs: 100 });
+    await untilInHand(lab.worker, PREFETCH);
+  },
+  heal: async (lab) => {
+    await lab.load.results.pause();
+    await lab.load.results.resume();
+  },
+  check: boundedInHand,
+});
+
+/**
+ * The worker publishes by the default exchange, which nobody can delete; what can be missing there is a queue. Each time
+ * that a request finds no dead-letter queue it goes back, and is answered again when it comes again.
+ */
+fault(20, 'the dead-letter queue is deleted, as the default exchange cannot be', {
+  readiness: 'stays',
+  inject: async (lab) => {
+    await lab.broker.deleteQueue(lab.deadLetterQueue);
+    await lab.load.send(...garbage());
+    await lab.worker.log(({ msg }) => msg.startsWith('cannot dead-letter a message'));
+  },
+  heal: async (lab) => {
+    const client = await BrokerClient.open(lab.broker.url);
+    await declareDeadLetterQueue(client.channel, lab.queue);
+    const declaredAt = performance.now();
+    const { ledger } = lab.load;
+    const isDead = ({ id }: LoadRequest) => ledger.outcomesOf(id)?.deadCodes.length;
+    await ledger.changes.until(() => garbage().every(isDead));
+    lab.figures['dead letters found their place after ms'] = performance.now() - declaredAt;
+    await client.close();
+  },
+  check: (lab) => {
+    for (const { id } of garbage()) {
+      const codes = lab.load.ledger.outcomesOf(id)?.deadCodes.join();
+      lab.expect(codes === 'INVALID_JSON', `${id} is dead once, and not [${codes}]`);
+    }
+    const lost = lab.worker.logs.filter(({ msg }) => msg.includes('connection lost'));
+    lab.expect(lost.length === 0, 'both connections last');
+  },
+});
+
+function orphans(kind: string, replyTo: string, count: number): LoadRequest[] {
+  return Array.from({ length: count }, (_, index) => ({
+    id: `${kind}${index}`,
+    image: 0,
+    body: Buffer.from(JSON.stringify({ data: images[0] })),
+    isGuilty: true,
+    options: { replyTo },
+  }));
+}
+
+function garbage(): LoadRequest[] {
+  return Array.from({ length: GARBAGE }, (_, index) => {
+    return { id: `garbage${index}`, image: 0, body: Buffer.from('no JSON'), isGuilty: true };
+  });
+}
+
+/** As many requests as orphans of a kind, whose answers go to RabbitMQ's pseudo-queue. */
+async function askDirectly(requester: BrokerClient, queue: string): Promise<void> {
+  const replyTo = 'amq.rabbitmq.reply-to';
+  await requester.collect(replyTo);
+  const sending = Array.from({ length: ORPHANS }, () =>
+    requester.send(queue, { data: images[0] }, { replyTo }),
+  );
+  await Promise.all(sending);
+}
+
+/** The operator's way to limit a queue. */
+async function limitResults(lab: FaultLab): Promise<void> {
+  const limits = JSON.stringify({ 'max-length': ROOM, overflow: 'reject-publish' });
+  await lab.broker.ctl('set_policy', 'small', `^${lab.load.resultQueue}$`, limits, '--apply-to', 'queues');
+}
+
+function boundedInHand(lab: FaultLab): void {
+  const [watch] = lab.watches;
+  lab.figures['most in hand'] = watch?.maxInHand ?? NaN;
+  lab.expect(lab.figures['most in hand'] === PREFETCH, `the prefetch of ${PREFETCH} is the bound`);
+}
+
+async function declareDeadLetterQueue(channel: ConfirmChannel, queue: string): Promise<void> {
+  const [dead] = queuesOf(readSettings({ REQUEST_QUEUE: queue }));
+  if (dead) await channel.assertQueue(dead.name, dead.options);
+}
+
+/** The sum of a figure in the worker's traffic lines. */
+function reported(lab: FaultLab, figure: 'answered' | 'deadLettered'): number {
+  const lines = lab.supervisor.logs.filter(({ context }) => context === 'Traffic');
+  return lines.reduce((sum, line) => sum + Number(line[figure]), 0);
+}
