@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { PROJECT_FOLDER } from '../../src/cli/test-set.js';
 import { FaultReport } from './run-fault.js';
 
@@ -45,5 +45,11 @@ function sum(runs: readonly FaultReport[], figure: (run: FaultReport) => number)
   return runs.reduce((total, run) => total + figure(run), 0);
 }
 
-const lines = readFileSync(`${PROJECT_FOLDER}test/faults/results/faults.jsonl`, 'utf8').trim().split('\n');
-console.log(faultTable(lines.map((line) => JSON.parse(line) as FaultReport)));
+const file = `${PROJECT_FOLDER}test/faults/results/faults.jsonl`;
+if (existsSync(file)) {
+  const lines = readFileSync(file, 'utf8').trim().split('\n');
+  console.log(faultTable(lines.map((line) => JSON.parse(line) as FaultReport)));
+} else {
+  console.error('There are no results yet; `npm run faults` makes some.');
+  process.exitCode = 1;
+}
