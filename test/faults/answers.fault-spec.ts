@@ -52,6 +52,7 @@ fault(19, 'the result queue is full', {
   breaks: 0,
   readiness: 'stays',
   env: { PREFETCH: String(PREFETCH) },
+  inHand: PREFETCH,
   maxInFlight: 3 * PREFETCH,
   inject: async (lab) => {
     await limitResults(lab);
@@ -66,6 +67,7 @@ fault(19, 'results are read slowly', {
   breaks: 0,
   readiness: 'stays',
   env: { PREFETCH: String(PREFETCH) },
+  inHand: PREFETCH,
   maxInFlight: 3 * PREFETCH,
   inject: async (lab) => {
     await limitResults(lab);

@@ -34,6 +34,7 @@ fault(27, 'the worker has 512 MB, and gets the largest messages that it takes, a
   breaks: 0,
   memoryLimitMb: 512,
   env: { MAX_MESSAGE_BYTES: String(MAX_MESSAGE_BYTES), PREFETCH: String(PREFETCH) },
+  inHand: PREFETCH,
   inject: async (lab) => {
     const requests = Array.from({ length: WIDE_REQUESTS }, (_, index) => wideRequest(index));
     await lab.load.send(...requests);
