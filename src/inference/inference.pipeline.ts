@@ -87,7 +87,7 @@ export class InferencePipeline {
   private async process(delivery: Delivery): Promise<Delivery> {
     delivery.isBegun = true;
     if (this.results.isConfirmed(delivery)) return acked(delivery);
-    const progress: Progress & { preparing?: Promise<Row[]> } = { content: delivery.message.content };
+    const progress = new Processing(delivery.message.content);
     try {
       if (delivery.suspicion.isConclusive) throw crashSuspect(delivery.suspicion);
       const reading = readContent(delivery.message, this.settings.MAX_MESSAGE_BYTES);
@@ -133,6 +133,16 @@ function crashSuspect({ crashes }: Suspicion): InferenceError {
     'CRASH_SUSPECT',
     `the worker crashed ${crashes} times with this request in hand, in the end with no other; have the request and the model examined before it is sent again`,
   );
+}
+
+/** A class, as an object that is added to would be moved while thousands of them wait. */
+class Processing implements Progress {
+  request: InferenceRequest | undefined;
+  deadline: number | undefined;
+  model: string | undefined;
+  preparing: Promise<Row[]> | undefined;
+
+  constructor(public content: Buffer) {}
 }
 
 function acked(delivery: Delivery): Delivery {
