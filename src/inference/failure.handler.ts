@@ -48,7 +48,7 @@ export class FailureHandler {
       const disposition = this.decide(error, delivery, progress);
       if (disposition.action === 'drop') return;
       if (this.results.isConfirmed(delivery)) return delivery.ack();
-      const identity = progress.request ?? identify(progress.content, delivery.message);
+      const identity = progress.request ?? identify(this.readable(progress.content), delivery.message);
       this.report(error, delivery, disposition, identity.id, progress.model);
       if (
         disposition.action === 'dead-letter' ||
@@ -61,6 +61,11 @@ export class FailureHandler {
     } finally {
       delivery.drop();
     }
+  }
+
+  /** A body that is too large is not read for the ids in it. */
+  private readable(content: Buffer): Buffer {
+    return content.length > this.settings.MAX_MESSAGE_BYTES ? Buffer.alloc(0) : content;
   }
 
   private decide(error: InferenceError, delivery: Delivery, { deadline = Infinity }: Progress): Disposition {
@@ -99,7 +104,10 @@ export class FailureHandler {
       await this.results.retry(delivery, error, retry, progress);
       return true;
     } catch (failure) {
-      if (failure instanceof UnroutableError) return false;
+      if (failure instanceof UnroutableError) {
+        this.logger.warn(`${failure.message}: the request is not tried again`);
+        return false;
+      }
       throw failure;
     }
   }

@@ -370,6 +370,7 @@ describe('InferencePipeline', () => {
       expect(channel.settlements).toEqual([]);
     }
     expect(publisher.published).toEqual([]);
+    expect(preprocessor.mostAtOnce).toBe(0);
   });
 
   it('sends no dead letter when the broker takes the message back while its error is on the way', async () => {

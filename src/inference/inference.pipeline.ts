@@ -7,6 +7,7 @@ import { Preprocessor } from '../preprocess/preprocessor.js';
 import { encodeResult } from '../protocol/answer.encoder.js';
 import { readContent } from '../protocol/content-encoding.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
+import { readDeadline } from '../protocol/request.deadline.js';
 import { decodeRequest, foreseeDeadline } from '../protocol/request.decoder.js';
 import { Row } from '../protocol/rows.js';
 import { Delivery } from '../rabbitmq/delivery.js';
@@ -46,7 +47,12 @@ export class InferencePipeline {
   /** Takes custody: from here on the delivery is settled by this class alone. */
   accept(delivery: Delivery): void {
     if (!this.deliveries.push(delivery)) return;
-    const deadline = foreseeDeadline(delivery.message, delivery.receivedAt);
+    const { message, receivedAt, suspicion } = delivery;
+    // The body of a suspect is not read before its turn.
+    const deadline =
+      suspicion.crashes > 0
+        ? readDeadline(message.properties, undefined, receivedAt)
+        : foreseeDeadline(message, receivedAt);
     if (deadline !== undefined) this.waitingForSlot.begin(delivery, deadline);
   }
 
@@ -86,6 +92,7 @@ export class InferencePipeline {
   /** Never rejects: a rejection would end its slot. @returns the delivery */
   private async process(delivery: Delivery): Promise<Delivery> {
     delivery.isBegun = true;
+    if (delivery.isStale) return dropped(delivery);
     if (this.results.isConfirmed(delivery)) return acked(delivery);
     const progress = new Processing(delivery.message.content);
     try {
@@ -143,6 +150,11 @@ class Processing implements Progress {
   preparing: Promise<Row[]> | undefined;
 
   constructor(public content: Buffer) {}
+}
+
+function dropped(delivery: Delivery): Delivery {
+  delivery.drop();
+  return delivery;
 }
 
 function acked(delivery: Delivery): Delivery {

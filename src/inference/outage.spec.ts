@@ -18,10 +18,10 @@ class ProbedTransport {
     this.note('pause');
   }
 
-  async takeOne(): Promise<boolean> {
+  async takeOne(): Promise<'taken' | 'nothing'> {
     const isTaken = this.process();
     this.note(isTaken ? 'take' : 'find nothing');
-    return isTaken;
+    return isTaken ? 'taken' : 'nothing';
   }
 
   async resume(): Promise<void> {

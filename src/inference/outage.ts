@@ -71,8 +71,9 @@ export class Outage implements OnApplicationBootstrap, OnModuleDestroy {
       if (successes === 0) await new Promise((resolve) => setTimeout(resolve, backoff.next()));
       if (this.isStopping) return;
       this.lastProbe = undefined;
-      const isTaken = await this.transport.takeOne();
-      if (!isTaken && successes > 0) break; // there is nothing left that could fail
+      const found = await this.transport.takeOne();
+      if (found === 'nothing' && successes > 0) break; // there is nothing left that could fail
+      if (found === 'no broker') successes = 0;
       if (this.lastProbe === 'succeeded') successes++;
       else if (this.lastProbe === 'failed') successes = 0;
     }

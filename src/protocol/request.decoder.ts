@@ -135,6 +135,9 @@ function readOutputs(outputs: unknown): string[] | undefined {
   return names.length > 0 ? names : undefined;
 }
 
+/** A larger body is not read twice for its deadline. */
+const FORESEEABLE_BYTES = 1 << 20;
+
 /**
  * The deadline of a message that has not been decoded yet, as far as it can be told for little: the body is decoded only
  * where it is likely to hold one, and not when it is compressed. Never throws.
@@ -143,7 +146,8 @@ function readOutputs(outputs: unknown): string[] | undefined {
  */
 export function foreseeDeadline(message: RequestMessage, receivedAt: number): number | undefined {
   const { content, properties } = message;
-  if (!properties.contentEncoding && content.includes('"timeout"'))
+  const isQuick = !properties.contentEncoding && content.length <= FORESEEABLE_BYTES;
+  if (isQuick && content.includes('"timeout"'))
     try {
       return decodeRequest(content, message, receivedAt).deadline;
     } catch {} // which it is told when its turn comes

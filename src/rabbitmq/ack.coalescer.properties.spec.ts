@@ -55,12 +55,21 @@ const taken = (tag: number) => ({ message: consumeMessage({}, {}, tag), received
 type Step =
   | {
       readonly act:
-        'deliver' | 'flush' | 'turn' | 'hold' | 'release' | 'hand back all' | 'close' | 'start closing';
+        | 'deliver'
+        | 'deliver and fetch'
+        | 'flush'
+        | 'turn'
+        | 'hold'
+        | 'release'
+        | 'hand back all'
+        | 'close'
+        | 'start closing';
     }
   | { readonly act: 'ack' | 'nack'; readonly pick: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 40, arbitrary: fc.constant({ act: 'deliver' as const }) },
+  { weight: 5, arbitrary: fc.constant({ act: 'deliver and fetch' as const }) },
   { weight: 30, arbitrary: fc.record({ act: fc.constant('ack' as const), pick: fc.nat() }) },
   { weight: 8, arbitrary: fc.record({ act: fc.constant('nack' as const), pick: fc.nat() }) },
   { weight: 8, arbitrary: fc.constantFrom({ act: 'flush' as const }, { act: 'turn' as const }) },
@@ -101,7 +110,8 @@ class Play {
   }
 
   private async take(each: Step): Promise<void> {
-    if (each.act === 'deliver') this.deliver();
+    if (each.act === 'deliver') this.deliver(1);
+    else if (each.act === 'deliver and fetch') this.deliver(3);
     else if (each.act === 'ack') this.settle(each.pick, 'acked');
     else if (each.act === 'nack') this.settle(each.pick, 'requeued');
     else if (each.act === 'flush') this.acks.flush();
@@ -112,12 +122,16 @@ class Play {
     else this.broker.isClosing = true;
   }
 
-  private deliver(): void {
+  /** Of several, the first was fetched singly, and is handed over after the others. */
+  private deliver(count: number): void {
     if (this.acks.isClosed) return;
-    const tag = this.broker.settled.size + 1;
-    this.broker.deliver(tag);
-    this.acks.take(taken(tag));
-    this.inHand.push(tag);
+    const next = this.broker.settled.size + 1;
+    const tags = Array.from({ length: count }, (_, index) => next + index);
+    for (const tag of tags) this.broker.deliver(tag);
+    for (const tag of [...tags.slice(1), next]) {
+      this.acks.take(taken(tag));
+      this.inHand.push(tag);
+    }
   }
 
   private settle(pick: number, how: Settled): void {

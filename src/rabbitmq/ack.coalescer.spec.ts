@@ -96,6 +96,17 @@ describe('AckCoalescer', () => {
     expect(channel.settlements).toEqual(['ack 2 and below']);
   });
 
+  it('acks nothing that is in hand where a message is taken after others that came in behind it', () => {
+    const { channel, acks } = withInHand(1, 2, 3, 5, 6, 4);
+    for (const tag of [1, 2, 3, 5]) acks.ack(taken(tag));
+    acks.flush();
+    expect(channel.settlements).toEqual(['ack 3 and below', 'ack 5']);
+    acks.ack(taken(4));
+    acks.ack(taken(6));
+    acks.flush();
+    expect(channel.settlements.slice(2)).toEqual(['ack 6 and below']);
+  });
+
   it('knows what the broker has again when the channel is gone: what is in hand, and acks that never left', () => {
     const { acks } = withInHand(1, 2, 3);
     acks.ack(taken(2));

@@ -9,8 +9,9 @@ type InHand = Pick<Delivery, 'message' | 'receivedAt'>;
  * are dropped: the broker has those messages again.
  */
 export class AckCoalescer<Taken extends InHand = Delivery> {
-  /** By tag, oldest first: a Map keeps the order of insertion, and tags only grow. */
+  /** By tag, oldest first: a Map keeps the order of insertion. */
   private readonly inHand = new Map<number, Taken>();
+  private newestTag = 0;
   private toAck: Taken[] = [];
   private isOpen = true;
   private isHolding = false;
@@ -29,7 +30,19 @@ export class AckCoalescer<Taken extends InHand = Delivery> {
 
   /** A delivery has come in. */
   take(delivery: Taken): void {
-    this.inHand.set(delivery.message.fields.deliveryTag, delivery);
+    const tag = delivery.message.fields.deliveryTag;
+    this.inHand.set(tag, delivery);
+    if (tag < this.newestTag) this.putNewerBehind(tag);
+    else this.newestTag = tag;
+  }
+
+  /** amqplib hands over what was fetched singly a little late: after consumers' deliveries that came in behind it. */
+  private putNewerBehind(tag: number): void {
+    const newer = [...this.inHand].filter(([other]) => other > tag);
+    for (const [other, delivery] of newer) {
+      this.inHand.delete(other);
+      this.inHand.set(other, delivery);
+    }
   }
 
   ack(delivery: Taken): void {

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { deliver } from '../../test/support/messages.js';
 import { ConfirmedOutcomes } from './confirmed-outcomes.js';
 
@@ -54,5 +54,16 @@ describe('ConfirmedOutcomes', () => {
     expect(['a', 'b', 'e'].map((id) => outcomes.has(again(id)))).toEqual([false, true, true]);
     for (const id of ['f', 'g', 'h']) outcomes.remember(first(id));
     expect(['c', 'd', 'f', 'h'].map((id) => outcomes.has(again(id)))).toEqual([false, true, true, true]);
+  });
+
+  it('takes a request for new that comes when no ack can be on its way any longer', async () => {
+    const now = jest.spyOn(performance, 'now');
+    const at = performance.now();
+    now.mockReturnValue(at);
+    outcomes.remember(first('a'));
+    await new Promise((resolve) => setImmediate(resolve));
+    now.mockReturnValue(at + 60_001);
+    expect(outcomes.has(again('a'))).toBe(false);
+    now.mockRestore();
   });
 });

@@ -1,6 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Capacity } from '../models/capacity.js';
+import { turnNow } from '../turn-clock.js';
 import { Delivery } from './delivery.js';
+
+/** An ack that got lost comes to light soon, or the request is answered twice; until then an equal request is no other. */
+const REMEMBERED_FOR_MS = 60_000;
 
 /**
  * The outcomes that the broker has confirmed last. A request whose ack was lost comes again; where its outcome is
@@ -18,9 +22,10 @@ export class ConfirmedOutcomes {
   private readonly replyTos: unknown[] = [];
   private readonly attempts: number[] = [];
   private readonly bytes: number[] = [];
+  private readonly confirmedAt: number[] = [];
   private next = 0;
-  /** How many outcomes of a key are known, oldest key first. */
-  private readonly known = new Map<string, number>();
+  /** When the outcomes of a key were confirmed, oldest key first. */
+  private readonly known = new Map<string, number[]>();
 
   constructor(private readonly capacity: Capacity) {}
 
@@ -33,6 +38,7 @@ export class ConfirmedOutcomes {
     this.replyTos[this.next] = replyTo;
     this.attempts[this.next] = delivery.attempts;
     this.bytes[this.next] = delivery.message.content.length;
+    this.confirmedAt[this.next] = turnNow();
     if (++this.next >= this.capacity.prefetch) this.next = 0;
   }
 
@@ -43,21 +49,23 @@ export class ConfirmedOutcomes {
     if (!messageId || !fields.redelivered) return false;
     this.sort();
     const key = keyOf([messageId, correlationId, replyTo, delivery.attempts, content.length]);
-    const count = this.known.get(key);
-    if (count === undefined) return false;
-    if (count > 1) this.known.set(key, count - 1);
-    else this.known.delete(key);
-    return true;
+    const times = this.known.get(key);
+    const confirmedAt = times?.shift();
+    if (times?.length === 0) this.known.delete(key);
+    return confirmedAt !== undefined && turnNow() - confirmedAt < REMEMBERED_FOR_MS;
   }
 
   private sort(): void {
     for (const [index, id] of this.ids.entries()) {
       const names = [id, this.correlationIds[index], this.replyTos[index]];
       const key = keyOf([...names, this.attempts[index], this.bytes[index]]);
-      this.known.set(key, (this.known.get(key) ?? 0) + 1);
+      const times = this.known.get(key);
+      const confirmedAt = this.confirmedAt[index] as number;
+      if (times) times.unshift(confirmedAt);
+      else this.known.set(key, [confirmedAt]);
     }
     this.ids.length = this.correlationIds.length = this.replyTos.length = 0;
-    this.attempts.length = this.bytes.length = this.next = 0;
+    this.attempts.length = this.bytes.length = this.confirmedAt.length = this.next = 0;
     for (const key of this.known.keys()) {
       if (this.known.size <= this.capacity.prefetch) break;
       this.known.delete(key);

@@ -166,6 +166,7 @@ export class Intake {
   private async fetchCompany(): Promise<void> {
     for (let taken = 0; this.mayFetch && taken < this.size; taken++) {
       if (await this.takeOne()) continue;
+      if (this.custody.suspects > 0) return; // once they are settled, it is looked again
       this.caution.end();
       this.onLessSuspect('the queue is empty');
     }

@@ -16,8 +16,8 @@ export async function callNestHandler(
   channel: Channel,
   onRefused: (delivery: Delivery, error: unknown) => void,
 ): Promise<void> {
-  if (!handler) throw new Error(`no @MessagePattern('${INFER_PATTERN}') handler is registered`);
   try {
+    if (!handler) throw new Error(`no @MessagePattern('${INFER_PATTERN}') handler is registered`);
     const context = new RmqContext([delivery.message, channel, INFER_PATTERN]);
     const outcome: unknown = await handler(delivery, context);
     // Nest gives what a guard, pipe or interceptor threw as an observable that fails.

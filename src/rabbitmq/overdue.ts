@@ -62,6 +62,10 @@ export class Overdue {
   private abandonLost(limit: number): void {
     const inWork = this.lost.filter(({ isSettled }) => !isSettled);
     this.lost = inWork.filter(({ receivedAt }) => receivedAt >= limit);
-    for (const delivery of inWork) if (delivery.receivedAt < limit) this.onAbandoned(delivery);
+    for (const delivery of inWork) {
+      if (delivery.receivedAt >= limit) continue;
+      delivery.drop();
+      this.onAbandoned(delivery);
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { foreseeDeadline } from '../protocol/request.decoder.js';
+import { readDeadline } from '../protocol/request.deadline.js';
 import { ConfirmedPublisher } from './confirmed.publisher.js';
 import { displacedHeaders } from './dead-letter.js';
 import { Delivery } from './delivery.js';
@@ -17,7 +17,9 @@ export async function putAside(
   publisher: Pick<ConfirmedPublisher, 'publish'>,
 ): Promise<boolean> {
   const { message, suspicion, receivedAt } = delivery;
-  const added = retryHeaders(displacedHeaders(delivery), 0, foreseeDeadline(message, receivedAt));
+  // Not the body's: whatever kills the worker may do so in reading it.
+  const deadline = readDeadline(message.properties, undefined, receivedAt);
+  const added = retryHeaders(displacedHeaders(delivery), 0, deadline);
   const properties = retryProperties(delivery, added);
   const headers = { ...(properties.headers as object), [CRASHES_HEADER]: suspicion.crashes };
   const options = { ...properties, headers, persistent: true, mandatory: true };

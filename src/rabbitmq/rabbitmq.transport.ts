@@ -131,13 +131,13 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
   /**
    * Takes one message in spite of a pause, and resolves when it is settled.
    *
-   * @returns false when there is none, or no broker
+   * @returns what there was: `nothing` in the queue, or no broker to ask
    */
-  async takeOne(): Promise<boolean> {
-    if (this.isStopping || !this.intake || this.intake.acks.isClosed) return false;
-    const isTaken = await this.intake.takeOne().catch(() => false);
+  async takeOne(): Promise<'taken' | 'nothing' | 'no broker'> {
+    if (this.isStopping || !this.intake || this.intake.acks.isClosed) return 'no broker';
+    const isTaken = await this.intake.takeOne().catch(() => undefined);
     if (isTaken) await this.custody.idle();
-    return isTaken;
+    return isTaken === undefined ? 'no broker' : isTaken ? 'taken' : 'nothing';
   }
 
   /** Ends a pause. */

@@ -48,6 +48,11 @@ describe('SuspicionRule', () => {
     },
   );
 
+  it.each([1, 2, 3])('with DELIVERY_LIMIT=%i has also a copy that was put aside alone', (limit) => {
+    const rule = new SuspicionRule(limit, () => PREFETCH, new Survivors(), new Survivors());
+    expect(rule.of(consumeMessage({}, { headers: { 'x-crashes': 1 } })).company).toBe(1);
+  });
+
   it('gives no message up that was not alone once before', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1000 }), fc.integer({ min: 1, max: 20 }), (limit, crashes) => {

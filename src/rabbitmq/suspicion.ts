@@ -65,7 +65,7 @@ export class SuspicionRule {
     const isConclusive = crashes >= this.conclusive;
     if (crashes === 0) return returns < this.conclusive ? UNSUSPECTED : { crashes, company: 1, isConclusive };
     // Where one return more would be conclusive, no neighbour's crash must be the cause of it.
-    const isAlone = crashes > 1 || returns + 1 >= this.conclusive;
+    const isAlone = crashes > 1 || Math.max(crashes, returns) + 1 >= this.conclusive;
     return { crashes, company: isAlone ? 1 : Math.ceil(Math.sqrt(this.prefetch())), isConclusive };
   }
 }
