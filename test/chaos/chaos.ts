@@ -15,9 +15,6 @@ import { scheduleOf } from './schedule.js';
 const IO_DELAY_MS = '100';
 const CLOSE_PATIENCE_MS = 60_000;
 
-/** A node that was cut off stops by itself, as the cluster operator has it. */
-const CLUSTER_CONFIG = ['cluster_partition_handling = pause_minority'];
-
 const options = readOptions();
 const say = (line: string) => process.stderr.write(`  ${line}\n`);
 const interrupt = new AbortController();
@@ -59,7 +56,6 @@ async function chaos(): Promise<number> {
     workers,
     ratePerS,
     isProxied: true,
-    brokerOptions: nodes > 1 ? { config: CLUSTER_CONFIG } : {},
     env: { PREPROCESS_IO_DELAY_MS: IO_DELAY_MS, ...POISONABLE },
   };
   lab = await FaultLab.open(plan, kind, seed, interrupt.signal);
