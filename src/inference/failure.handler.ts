@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { Identity } from '../protocol/answer.encoder.js';
+import { InferenceRequest } from '../protocol/inference-request.js';
 import { identify } from '../protocol/request.decoder.js';
 import { UnroutableError } from '../rabbitmq/confirmed.publisher.js';
 import { Delivery } from '../rabbitmq/delivery.js';
@@ -16,13 +17,11 @@ const HAND_BACK_DELAY_MS = 5_000;
 /** How far a delivery had come. */
 export interface Progress {
   /** The body, decompressed where that was possible. */
-  content: Buffer;
+  readonly content: Buffer;
   /** What was decoded of it. */
-  request?: Identity;
+  readonly request?: Pick<InferenceRequest, 'id' | 'packet' | 'deadline'>;
   /** The name of the model, once it is known. */
-  model?: string;
-  /** On the clock of `performance.now()`, where the request has one. */
-  deadline?: number;
+  readonly model?: string;
 }
 
 /** Settles the deliveries that get no result: tried again later, or an error answer and a dead letter. */
@@ -68,11 +67,11 @@ export class FailureHandler {
     return content.length > this.settings.MAX_MESSAGE_BYTES ? Buffer.alloc(0) : content;
   }
 
-  private decide(error: InferenceError, delivery: Delivery, { deadline = Infinity }: Progress): Disposition {
+  private decide(error: InferenceError, delivery: Delivery, { request }: Progress): Disposition {
     return dispositionOf(error, delivery, {
       delaysMs: this.settings.RETRY_DELAYS_MS,
       isOutage: this.outage.code !== undefined,
-      remainingMs: deadline - performance.now(),
+      remainingMs: (request?.deadline ?? Infinity) - performance.now(),
     });
   }
 
@@ -98,10 +97,10 @@ export class FailureHandler {
     delivery: Delivery,
     error: InferenceError,
     retry: Extract<Disposition, { action: 'retry' }>,
-    progress: Progress,
+    { request, model }: Progress,
   ): Promise<boolean> {
     try {
-      await this.results.retry(delivery, error, retry, progress);
+      await this.results.retry(delivery, error, retry, { model, deadline: request?.deadline });
       return true;
     } catch (failure) {
       if (failure instanceof UnroutableError) {

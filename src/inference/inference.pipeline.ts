@@ -14,7 +14,7 @@ import { Delivery } from '../rabbitmq/delivery.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
 import { Suspicion } from '../rabbitmq/suspicion.js';
 import { DeliveryQueue } from './delivery-queue.js';
-import { FailureHandler, Progress } from './failure.handler.js';
+import { FailureHandler } from './failure.handler.js';
 import { InferenceError } from './inference.errors.js';
 import { InferenceService } from './inference.service.js';
 import { ServedModel } from './served-model.js';
@@ -94,24 +94,24 @@ export class InferencePipeline {
     delivery.isBegun = true;
     if (delivery.isStale) return dropped(delivery);
     if (this.results.isConfirmed(delivery)) return acked(delivery);
-    const progress = new Processing(delivery.message.content);
+    let { content } = delivery.message;
+    let request: InferenceRequest | undefined;
+    let model: ServedModel | undefined;
+    let preparing: Promise<Row[]> | undefined;
     try {
       if (delivery.suspicion.isConclusive) throw crashSuspect(delivery.suspicion);
       const reading = readContent(delivery.message, this.settings.MAX_MESSAGE_BYTES);
-      if (reading !== progress.content) progress.content = await reading;
-      const request = decodeRequest(progress.content, delivery.message, delivery.receivedAt);
-      progress.request = request;
-      progress.deadline = request.deadline;
-      const model = this.inference.model(request.model);
-      progress.model = model.name;
-      progress.preparing = this.prepare(request, model);
-      const rows = await this.inTime(progress.preparing, request.deadline);
+      if (reading !== content) content = await reading;
+      request = decodeRequest(content, delivery.message, delivery.receivedAt);
+      model = this.inference.model(request.model);
+      preparing = this.prepare(request, model);
+      const rows = await this.inTime(preparing, request.deadline);
       const outputs = await this.inference.infer(model, rows, request.deadline);
       await this.results.publish(delivery, request.id, encodeResult(request, model, outputs));
       delivery.ack();
     } catch (error) {
-      await this.failures.fail(delivery, error, progress);
-      await progress.preparing?.catch(() => {}); // what outlives its deadline there still takes up its slot
+      await this.failures.fail(delivery, error, { content, request, model: model?.name });
+      await preparing?.catch(() => {}); // what outlives its deadline there still takes up its slot
     }
     return delivery;
   }
@@ -140,16 +140,6 @@ function crashSuspect({ crashes }: Suspicion): InferenceError {
     'CRASH_SUSPECT',
     `the worker crashed ${crashes} times with this request in hand, in the end with no other; have the request and the model examined before it is sent again`,
   );
-}
-
-/** A class, as an object that is added to would be moved while thousands of them wait. */
-class Processing implements Progress {
-  request: InferenceRequest | undefined;
-  deadline: number | undefined;
-  model: string | undefined;
-  preparing: Promise<Row[]> | undefined;
-
-  constructor(public content: Buffer) {}
 }
 
 function dropped(delivery: Delivery): Delivery {

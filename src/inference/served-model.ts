@@ -114,8 +114,8 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
 
 /** A row that fails beside others that do not has nothing else to blame. */
 function blamed(answers: readonly (RowOutput | Error)[]): readonly (RowOutput | Error)[] {
-  const failures = answers.filter((answer) => answer instanceof Error);
-  if (failures.length === 0 || failures.length === answers.length) return answers;
+  const isFailure = (answer: RowOutput | Error) => answer instanceof Error;
+  if (!answers.some(isFailure) || answers.every(isFailure)) return answers;
   return answers.map((answer) => (answer instanceof InferenceError ? answer.asOwnFault() : answer));
 }
 

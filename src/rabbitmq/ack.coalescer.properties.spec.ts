@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { ConsumeMessage } from 'amqplib';
 import * as fc from 'fast-check';
 import { consumeMessage } from '../../test/support/messages.js';
-import { AckCoalescer } from './ack.coalescer.js';
+import { AckCoalescer, Link } from './ack.coalescer.js';
 
 type Settled = 'acked' | 'requeued';
 
@@ -50,7 +50,19 @@ class BrokerChannel {
 }
 
 /** A delivery, as far as its settlement is concerned. */
-const taken = (tag: number) => ({ message: consumeMessage({}, {}, tag), receivedAt: tag });
+class Taken implements Link<Taken> {
+  readonly message: ConsumeMessage;
+  older: Taken | undefined;
+  newer: Taken | undefined;
+
+  constructor(readonly receivedAt: number) {
+    this.message = consumeMessage({}, {}, receivedAt);
+  }
+
+  get tag(): number {
+    return this.message.fields.deliveryTag;
+  }
+}
 
 type Step =
   | {
@@ -90,8 +102,8 @@ class Play {
   readonly wanted = new Map<number, Settled>();
   /** Settlements asked for after the channel had gone: nobody may hear of them. */
   readonly tooLate = new Set<number>();
-  private readonly acks = new AckCoalescer<ReturnType<typeof taken>>(this.broker);
-  private readonly inHand: number[] = [];
+  private readonly acks = new AckCoalescer<Taken>(this.broker);
+  private readonly inHand: Taken[] = [];
 
   async through(steps: readonly Step[]): Promise<this> {
     for (const each of steps) {
@@ -129,18 +141,19 @@ class Play {
     const tags = Array.from({ length: count }, (_, index) => next + index);
     for (const tag of tags) this.broker.deliver(tag);
     for (const tag of [...tags.slice(1), next]) {
-      this.acks.take(taken(tag));
-      this.inHand.push(tag);
+      const delivery = new Taken(tag);
+      this.acks.take(delivery);
+      this.inHand.push(delivery);
     }
   }
 
   private settle(pick: number, how: Settled): void {
-    const [tag] = this.inHand.splice(pick % Math.max(1, this.inHand.length), 1);
-    if (tag === undefined) return;
-    if (this.acks.isClosed) this.tooLate.add(tag);
-    else this.wanted.set(tag, how);
-    if (how === 'acked') this.acks.ack(taken(tag));
-    else this.acks.nack(taken(tag));
+    const [delivery] = this.inHand.splice(pick % Math.max(1, this.inHand.length), 1);
+    if (!delivery) return;
+    if (this.acks.isClosed) this.tooLate.add(delivery.tag);
+    else this.wanted.set(delivery.tag, how);
+    if (how === 'acked') this.acks.ack(delivery);
+    else this.acks.nack(delivery);
   }
 
   private handBackAll(): void {
@@ -149,7 +162,7 @@ class Play {
     expect(this.acks.isClosed).toBe(true);
     if (isClosed || this.broker.isClosing) return;
     expect(this.broker.outstanding.size).toBe(0);
-    for (const tag of this.inHand) this.wanted.set(tag, 'requeued');
+    for (const { tag } of this.inHand) this.wanted.set(tag, 'requeued');
   }
 
   /** No error, nothing settled twice, and nothing but what was asked for. */

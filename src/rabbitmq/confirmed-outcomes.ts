@@ -44,9 +44,10 @@ export class ConfirmedOutcomes {
 
   /** Whether this attempt of a request has its outcome already. True once for each outcome: a request is no other's copy. */
   has(delivery: Delivery): boolean {
-    const { content, fields, properties } = delivery.message;
+    if (!delivery.message.fields.redelivered) return false;
+    const { content, properties } = delivery.message;
     const { messageId, correlationId, replyTo } = properties;
-    if (!messageId || !fields.redelivered) return false;
+    if (!messageId) return false;
     this.sort();
     const key = keyOf([messageId, correlationId, replyTo, delivery.attempts, content.length]);
     const times = this.known.get(key);

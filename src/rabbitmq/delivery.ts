@@ -17,6 +17,9 @@ export interface DeliveryCustody {
 export class Delivery {
   /** When it was received, on the clock of `performance.now()`. */
   readonly receivedAt = turnNow();
+  /** Those before and after it among what is in hand of its channel; they are the coalescer's. */
+  older: Delivery | undefined;
+  newer: Delivery | undefined;
   /** Somebody is at it, or was. */
   isBegun = false;
   isSettled = false;

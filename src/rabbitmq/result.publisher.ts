@@ -84,17 +84,17 @@ export class ResultPublisher {
    * The request itself, to the retry queue of that delay.
    *
    * @param retry when, and how many attempts were excused so far
-   * @param progress the model, where it is known, and the deadline on the clock of `performance.now()`
+   * @param about the model, where it is known, and the deadline on the clock of `performance.now()`
    * @throws UnroutableError when there is no such queue
    */
   async retry(
     delivery: Delivery,
     error: InferenceError,
     retry: { readonly delayMs: number; readonly excusedAttempts: number },
-    progress: { readonly model?: string; readonly deadline?: number },
+    about: { readonly model?: string; readonly deadline?: number },
   ): Promise<void> {
-    const reason = reasonHeaders(delivery, error, progress.model);
-    const headers = retryHeaders(reason, retry.excusedAttempts, progress.deadline);
+    const reason = reasonHeaders(delivery, error, about.model);
+    const headers = retryHeaders(reason, retry.excusedAttempts, about.deadline);
     const queue = retryQueue(this.settings, retry.delayMs);
     await this.forward(delivery, queue, retryProperties(delivery, headers), headers);
     this.activity.retried();
