@@ -2,20 +2,21 @@ import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { ManualDelays } from '../../test/support/manual-delays.js';
 import { readSettings } from '../config/settings.js';
+import { Activity } from '../metrics/activity.js';
 import { RabbitMqTransport } from '../rabbitmq/rabbitmq.transport.js';
-import { InferenceError } from './inference.errors.js';
+import { ErrorCode, InferenceError } from './inference.errors.js';
 import { Outage } from './outage.js';
 
 const delays = new ManualDelays();
 
-/** A transport that writes down what is asked of it, and processes what it takes as the test says. */
-class ProbedTransport {
+/** A pause that writes down what is asked of it, and processes what it takes as the test says. */
+class ProbedPause {
   readonly asked: string[] = [];
   process: () => boolean = () => false;
   private onAsked: (() => void) | undefined;
 
-  async pause(): Promise<void> {
-    this.note('pause');
+  async begin(): Promise<void> {
+    this.note('begin');
   }
 
   async takeOne(): Promise<'taken' | 'nothing'> {
@@ -24,8 +25,8 @@ class ProbedTransport {
     return isTaken ? 'taken' : 'nothing';
   }
 
-  async resume(): Promise<void> {
-    this.note('resume');
+  async end(): Promise<void> {
+    this.note('end');
   }
 
   async until(count: number): Promise<readonly string[]> {
@@ -42,21 +43,23 @@ class ProbedTransport {
 const broken = new InferenceError('PREPROCESS_FAILED', 'the feature store is gone');
 
 describe('Outage', () => {
-  let transport: ProbedTransport;
+  let pause: ProbedPause;
   let outage: Outage;
+  let activity: Activity;
 
   beforeAll(() => Logger.overrideLogger(false));
   beforeEach(() => {
-    transport = new ProbedTransport();
-    outage = new Outage(readSettings({}), transport as unknown as RabbitMqTransport);
+    pause = new ProbedPause();
+    activity = new Activity();
+    outage = new Outage(readSettings({}), { pause } as unknown as RabbitMqTransport, activity);
   });
 
   /** The next messages: whether each succeeds. */
   const following = (...successes: boolean[]) => {
-    transport.process = () => {
+    pause.process = () => {
       const succeeds = successes.shift();
       if (succeeds === undefined) return false;
-      if (succeeds) outage.succeeded(1);
+      if (succeeds) activity.answered(1);
       else outage.failed(broken);
       return true;
     };
@@ -70,7 +73,18 @@ describe('Outage', () => {
     expect(outage.code).toBeUndefined();
     fail(broken, 1);
     expect(outage.code).toBe('PREPROCESS_FAILED');
-    expect(await transport.until(1)).toEqual(['pause']);
+    expect(await pause.until(1)).toEqual(['begin']);
+    outage.onModuleDestroy();
+    await delays.end();
+  });
+
+  it('does not begin while more succeed', async () => {
+    for (let answers = 0; answers < 20; answers++) activity.answered(1);
+    activity.takeSummary();
+    fail(broken, 19);
+    expect(outage.code).toBeUndefined();
+    fail(broken, 1);
+    expect(outage.code).toBeDefined();
     outage.onModuleDestroy();
     await delays.end();
   });
@@ -86,8 +100,8 @@ describe('Outage', () => {
     fail(broken);
     const waits = [];
     for (let failures = 0; failures < 4; failures++) waits.push(await delays.end());
-    const asked = await transport.until(9);
-    expect(asked).toEqual(['pause', ...Array<string>(7).fill('take'), 'resume']);
+    const asked = await pause.until(9);
+    expect(asked).toEqual(['begin', ...Array<string>(7).fill('take'), 'end']);
     expect(outage.code).toBeUndefined();
     expect(waits[1]).toBeGreaterThanOrEqual(200);
     expect(waits[3]).toBeGreaterThanOrEqual(800);
@@ -96,24 +110,37 @@ describe('Outage', () => {
   it('waits for a message to try while there is none', async () => {
     fail(broken);
     await delays.end();
-    await transport.until(2);
+    await pause.until(2);
     following(true, true, true);
     await delays.end();
-    expect(await transport.until(6)).toEqual(['pause', 'find nothing', 'take', 'take', 'take', 'resume']);
+    expect(await pause.until(6)).toEqual(['begin', 'find nothing', 'take', 'take', 'take', 'end']);
   });
 
   it('ends when one has succeeded and there is no other', async () => {
     following(true);
     fail(broken);
     await delays.end();
-    expect(await transport.until(4)).toEqual(['pause', 'take', 'find nothing', 'resume']);
+    expect(await pause.until(4)).toEqual(['begin', 'take', 'find nothing', 'end']);
+  });
+
+  it('ends as well when the results of those tried find no way to who asked: they may have given up', async () => {
+    let results = 0;
+    pause.process = () => {
+      if (results === 3) return false;
+      const code = (['REPLY_UNROUTABLE', 'REPLY_REFUSED'] as const)[results++ % 2] as ErrorCode;
+      outage.failed(new InferenceError(code, 'reason'));
+      return true;
+    };
+    fail(broken);
+    await delays.end();
+    expect(await pause.until(5)).toEqual(['begin', 'take', 'take', 'take', 'end']);
   });
 
   it('begins again, when messages fail again', async () => {
     following(true);
     fail(broken);
     await delays.end();
-    await transport.until(4);
+    await pause.until(4);
     fail(broken, 9);
     expect(outage.code).toBeUndefined();
     fail(broken, 1);
@@ -124,10 +151,10 @@ describe('Outage', () => {
 
   it('leaves the consumer alone once the worker ends', async () => {
     fail(broken);
-    await transport.until(1);
+    await pause.until(1);
     outage.onModuleDestroy();
     await delays.end();
     await new Promise((resolve) => setImmediate(resolve));
-    expect(transport.asked).toEqual(['pause']);
+    expect(pause.asked).toEqual(['begin']);
   });
 });

@@ -1,6 +1,7 @@
 import { Injectable, Logger, OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { Backoff } from '../rabbitmq/backoff.js';
+import { Activity } from '../metrics/activity.js';
 import { RabbitMqTransport } from '../rabbitmq/rabbitmq.transport.js';
 import { ErrorCode, InferenceError } from './inference.errors.js';
 import { KillSwitch } from './kill-switch.js';
@@ -21,14 +22,17 @@ export class Outage implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly killSwitch: KillSwitch;
   private span: NodeJS.Timeout | undefined;
   private error: InferenceError | undefined;
-  private lastProbe: 'succeeded' | 'failed' | undefined;
+  private hasFailed = false;
+  /** Results that found no way to who asked: messages can be processed nevertheless. */
+  private unanswerable = 0;
   private isStopping = false;
 
   constructor(
     settings: Settings,
     private readonly transport: RabbitMqTransport,
+    private readonly activity: Activity,
   ) {
-    this.killSwitch = new KillSwitch(settings.KILL_SWITCH_PERCENT);
+    this.killSwitch = new KillSwitch(settings.KILL_SWITCH_PERCENT, () => this.successes);
   }
 
   /** What messages fail with, while there is an outage. */
@@ -45,16 +49,11 @@ export class Outage implements OnApplicationBootstrap, OnModuleDestroy {
     this.isStopping = true;
   }
 
-  /** So many rows were inferred. */
-  succeeded(rows: number): void {
-    this.killSwitch.succeeded(rows);
-    this.lastProbe = 'succeeded';
-  }
-
   /** A message failed. */
   failed(error: InferenceError): void {
-    if (!error.retryable || error.isOwnFault) return;
-    this.lastProbe = 'failed';
+    if (error.isAboutReply) this.unanswerable++;
+    if (!error.retryable || error.isOwnFault || error.isAboutReply) return;
+    this.hasFailed = true;
     if (!this.killSwitch.failed() || this.error) return;
     this.error = error;
     this.logger.error(
@@ -64,22 +63,26 @@ export class Outage implements OnApplicationBootstrap, OnModuleDestroy {
     void this.probe();
   }
 
+  private get successes(): number {
+    return this.activity.answeredInTotal + this.unanswerable;
+  }
+
   private async probe(): Promise<void> {
     const backoff = new Backoff();
-    await this.transport.pause();
+    await this.transport.pause.begin();
     for (let successes = 0; successes < SUCCESSES_TO_END;) {
       if (successes === 0) await new Promise((resolve) => setTimeout(resolve, backoff.next()));
       if (this.isStopping) return;
-      this.lastProbe = undefined;
-      const found = await this.transport.takeOne();
+      const { successes: before } = this;
+      this.hasFailed = false;
+      const found = await this.transport.pause.takeOne();
       if (found === 'nothing' && successes > 0) break; // there is nothing left that could fail
-      if (found === 'no broker') successes = 0;
-      if (this.lastProbe === 'succeeded') successes++;
-      else if (this.lastProbe === 'failed') successes = 0;
+      if (found === 'no broker' || this.hasFailed) successes = 0;
+      else if (this.successes > before) successes++;
     }
     this.error = undefined;
     this.killSwitch.startSpan();
     this.logger.log('it works again: consumption goes on');
-    await this.transport.resume();
+    await this.transport.pause.end();
   }
 }

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { Duplex } from 'node:stream';
 import { Logger } from '@nestjs/common';
 import { AmqpConnectionManager, AmqpConnectionManagerOptions, connect } from 'amqp-connection-manager';
 import { maskCredentials, Settings } from '../config/settings.js';
@@ -61,6 +62,15 @@ export function openBrokerConnection(settings: Settings, role: 'consume' | 'publ
   manager.on('blocked', ({ reason }) => logger.warn(`${role}: the broker blocks publishing (${reason})`));
   manager.on('unblocked', () => logger.log(`${role}: the broker takes messages again`));
   return manager;
+}
+
+/**
+ * Breaks a connection, upon which its manager makes a new one and runs the setup again. The manager's own `reconnect()`
+ * takes its listeners off first, so that a socket that dies meanwhile would end the process.
+ */
+export function renewConnection(manager: AmqpConnectionManager | null, reason: string): void {
+  const { stream } = (manager?.connection?.connection ?? {}) as { stream?: Duplex };
+  stream?.destroy(new Error(reason));
 }
 
 /** Closing, as far as the broker takes part in it: amqplib waits for its word for ever, also on a dead socket. */

@@ -47,8 +47,13 @@ export class Consumer {
   private async begin(size: number): Promise<void> {
     await this.channel.prefetch(size);
     this.begun++;
-    await this.channel.consume(this.source.queue, this.onMessage, { consumerTag: this.tag });
-    this.size = size;
+    this.size = size; // messages may come with the broker's answer
+    try {
+      await this.channel.consume(this.source.queue, this.onMessage, { consumerTag: this.tag });
+    } catch (error) {
+      this.size = 0;
+      throw error;
+    }
   }
 
   /**

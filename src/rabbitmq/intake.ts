@@ -1,11 +1,15 @@
 import { Logger } from '@nestjs/common';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { AckCoalescer } from './ack.coalescer.js';
+import { inTime } from './broker.connection.js';
 import { Caution, HaltReason } from './caution.js';
 import { Consumer } from './consumer.js';
 import { Custody } from './custody.js';
 import { Delivery } from './delivery.js';
 import { UNSUSPECTED } from './suspicion.js';
+
+/** How long suspects that stay in hand wait for the others to be gone. */
+const LEAVING_PATIENCE_MS = 5_000;
 
 /** Where messages come from, and how many of them may be in hand while nothing is suspect. */
 export interface IntakeSource {
@@ -18,8 +22,8 @@ export interface IntakeSource {
 /** Who an intake takes messages for. */
 export interface IntakeHost {
   handle(delivery: Delivery, channel: Channel): void;
-  /** A suspect that must not be in hand with others, and must not go back as it is. */
-  putAside(delivery: Delivery, channel: Channel): void;
+  /** A suspect that must not be in hand with others, and must not go back as it is. Resolves when it is gone. */
+  putAside(delivery: Delivery, channel: Channel): Promise<void>;
   /** Messages are taken, at most `size` of them in hand. */
   onConsuming(size: number): void;
   /** Nothing more is taken for now. */
@@ -35,7 +39,7 @@ export class Intake {
   private readonly consumer: Consumer;
   /** Messages are being fetched singly. */
   private isFetching = false;
-  /** Suspects beyond what may be in hand. They go back once the consumer is cancelled, or they would come again at once. */
+  /** Suspects of which some must go, and none may begin before: a crash would count against all that are in hand. */
   private crowd: Delivery[] = [];
   private isStopped = false;
   private hasTaken = false;
@@ -104,8 +108,9 @@ export class Intake {
   private take(message: ConsumeMessage): void {
     this.hasTaken = true;
     const delivery = this.custody.take(message, this.acks);
-    if (delivery.suspicion !== UNSUSPECTED) this.onSuspect(delivery);
-    if (this.isCrowding(delivery)) this.crowd.push(delivery);
+    const isSuspect = delivery.suspicion !== UNSUSPECTED;
+    if (isSuspect) this.onSuspect(delivery);
+    if (isSuspect && this.isCrowd(delivery)) this.crowd.push(delivery);
     else this.host.handle(delivery, this.channel);
   }
 
@@ -117,9 +122,9 @@ export class Intake {
     this.followSoon();
   }
 
-  /** A crash would count against all suspects in hand, begun or not. */
-  private isCrowding({ suspicion }: Delivery): boolean {
-    return this.custody.suspects > suspicion.company;
+  /** As long as a consumer is there, more may come: whether it is one too many is seen when it is cancelled. */
+  private isCrowd({ suspicion }: Delivery): boolean {
+    return this.consumer.size > 0 || this.custody.suspects > suspicion.company;
   }
 
   private get size(): number {
@@ -139,7 +144,7 @@ export class Intake {
     } catch (error) {
       return this.host.onFailed(error as Error, this);
     }
-    for (const delivery of this.crowd.splice(0)) this.sendAway(delivery);
+    await this.thinOut();
     if (this.acks.isClosed) return;
     if (this.caution.isHalted) this.host.onHalted();
     else if (!this.isStopped) this.host.onConsuming(this.size);
@@ -180,13 +185,27 @@ export class Intake {
   }
 
   /**
+   * Of the suspects that have come in, the most suspect stay, as many as may be in hand together: they have been sent
+   * away often enough. They begin when the others are gone.
+   */
+  private async thinOut(): Promise<void> {
+    const crowd = this.crowd
+      .splice(0)
+      .toSorted((one, other) => one.suspicion.company - other.suspicion.company);
+    const places = Math.max(0, this.caution.company - (this.custody.suspects - crowd.length));
+    const leaving = crowd.slice(places).map((delivery) => this.sendAway(delivery));
+    await inTime(Promise.all(leaving), LEAVING_PATIENCE_MS); // their copies may find no room
+    for (const delivery of crowd.slice(0, places)) this.host.handle(delivery, this.channel);
+  }
+
+  /**
    * To go back counts as nothing since RabbitMQ 4.3, which tells by a header; before that it counts as much as a
    * crash, and a copy goes instead.
    */
-  private sendAway(delivery: Delivery): void {
+  private async sendAway(delivery: Delivery): Promise<void> {
     const isFree = delivery.message.properties.headers?.['x-acquired-count'] !== undefined;
     if (isFree) delivery.handBack();
-    else this.host.putAside(delivery, this.channel);
+    else await this.host.putAside(delivery, this.channel);
   }
 
   private followSoon(): void {

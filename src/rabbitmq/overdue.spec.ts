@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Logger } from '@nestjs/common';
 import { FakeChannel, FakeTransport } from '../../test/support/fake-channels.js';
 import { consumeMessage } from '../../test/support/messages.js';
+import { StartupError } from '../config/startup-error.js';
 import { readSettings } from '../config/settings.js';
 import { Delivery } from './delivery.js';
 
@@ -31,6 +32,15 @@ describe('Overdue', () => {
   });
 
   const pass = (share: number) => jest.advanceTimersByTimeAsync(share * TIMEOUT_MS);
+
+  it('refuses a timeout that no message could keep', () => {
+    const settings = readSettings({ CONSUMER_TIMEOUT_MS: '10000' });
+    const open = (longestIoWaitMs: number) =>
+      new FakeTransport(settings, { prefetch: 32, concurrency: 16, longestIoWaitMs });
+    expect(() => open(7_999)).not.toThrow();
+    expect(() => open(8_000)).toThrow(StartupError);
+    expect(() => open(8_000)).toThrow(/CONSUMER_TIMEOUT_MS: 10000 .* I\/O wait of 8000 ms/);
+  });
 
   it('hands back what has been in hand for 80 % of the timeout, and only that', async () => {
     channel.send(consumeMessage({}, {}, 1));

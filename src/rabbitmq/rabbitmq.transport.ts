@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import type { Duplex } from 'node:stream';
 import { Injectable, Logger } from '@nestjs/common';
 import { ServerRMQ } from '@nestjs/microservices';
 import type { AmqpConnectionManager, ChannelWrapper } from 'amqp-connection-manager';
@@ -8,7 +7,7 @@ import { Settings } from '../config/settings.js';
 import { Capacity } from '../models/capacity.js';
 import { INFER_PATTERN } from '../protocol/request.decoder.js';
 import { Backoff } from './backoff.js';
-import { closedInTime, openBrokerConnection } from './broker.connection.js';
+import { closedInTime, openBrokerConnection, renewConnection } from './broker.connection.js';
 import { Caution } from './caution.js';
 import { ChannelWriter } from './channel.writer.js';
 import { ConfirmedPublisher } from './confirmed.publisher.js';
@@ -18,6 +17,7 @@ import { DeliveryReader } from './delivery.reader.js';
 import { Intake, IntakeHost } from './intake.js';
 import { callNestHandler } from './nest-handler.js';
 import { Overdue } from './overdue.js';
+import { Pause } from './pause.js';
 import { putAside } from './put-aside.js';
 import { ensureTopology } from './topology.js';
 
@@ -40,6 +40,7 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
   onRefused: (delivery: Delivery, error: unknown) => void = (delivery) => delivery.handBack();
   /** Told what was handed back while somebody may still be working on it. */
   onAbandoned: (delivery: Delivery) => void = () => {};
+  readonly pause: Pause;
   private readonly custody: Custody;
   private readonly caution = new Caution();
   private readonly overdue: Overdue;
@@ -61,7 +62,9 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
   ) {
     super({ urls: settings.RABBITMQ_URL, queue: settings.REQUEST_QUEUE, noAck: false });
     this.custody = new Custody(settings.DELIVERY_LIMIT, () => capacity.prefetch);
-    this.overdue = new Overdue(settings.CONSUMER_TIMEOUT_MS, confirmed, (delivery) =>
+    this.pause = new Pause(this.caution, this.custody, () => (this.isStopping ? undefined : this.intake));
+    const { longestIoWaitMs } = capacity;
+    this.overdue = new Overdue(settings.CONSUMER_TIMEOUT_MS, longestIoWaitMs, confirmed, (delivery) =>
       this.onAbandoned(delivery),
     );
   }
@@ -121,31 +124,6 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
     void new DeliveryReader(channel);
   }
 
-  /** Takes nothing more for now, and resolves when nothing is in hand any longer. */
-  async pause(): Promise<void> {
-    this.caution.halt('outage', true);
-    await this.intake?.follow();
-    await this.custody.idle();
-  }
-
-  /**
-   * Takes one message in spite of a pause, and resolves when it is settled.
-   *
-   * @returns what there was: `nothing` in the queue, or no broker to ask
-   */
-  async takeOne(): Promise<'taken' | 'nothing' | 'no broker'> {
-    if (this.isStopping || !this.intake || this.intake.acks.isClosed) return 'no broker';
-    const isTaken = await this.intake.takeOne().catch(() => undefined);
-    if (isTaken) await this.custody.idle();
-    return isTaken === undefined ? 'no broker' : isTaken ? 'taken' : 'nothing';
-  }
-
-  /** Ends a pause. */
-  async resume(): Promise<void> {
-    this.caution.halt('outage', false);
-    await this.intake?.follow();
-  }
-
   /** Not ready from here on: the broker sends nothing more. */
   async stopConsuming(): Promise<void> {
     if (this.isStopping) return;
@@ -189,11 +167,9 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
   }
 
   /** What cannot be copied is taken nevertheless: then it waits here until it may begin. */
-  putAside(delivery: Delivery, channel: Channel): void {
-    void putAside(delivery, this.queue, this.confirmed).then((isAway) => {
-      if (isAway) delivery.drop();
-      else this.handle(delivery, channel);
-    });
+  async putAside(delivery: Delivery, channel: Channel): Promise<void> {
+    if (await putAside(delivery, this.queue, this.confirmed)) delivery.drop();
+    else this.handle(delivery, channel);
   }
 
   /** Messages are taken, at most `size` of them in hand. */
@@ -221,7 +197,8 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
     }
     this.log.error(`cannot consume from '${this.queue}': ${error.message}`);
     // An error that has closed the channel has taken the connection down with it, and the manager renews both.
-    const retry = () => !acks.isClosed && !this.isStopping && this.renewConnection('setting up failed');
+    const retry = () =>
+      !acks.isClosed && !this.isStopping && renewConnection(this.manager, 'setting up failed');
     if (!acks.isClosed) setTimeout(retry, this.setupBackoff.next());
   }
 
@@ -236,15 +213,6 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
     if (acks.isClosed || this.isStopping) return;
     this.state = 'connecting';
     acks.close();
-    this.renewConnection(`the broker cancelled the consumer of '${this.queue}'`);
-  }
-
-  /**
-   * Breaks the connection, upon which the manager makes a new one and runs the setup again. Its own
-   * `reconnect()` takes its listeners off first, so that a socket that dies meanwhile would end the process.
-   */
-  private renewConnection(reason: string): void {
-    const { stream } = (this.manager?.connection?.connection ?? {}) as { stream?: Duplex };
-    stream?.destroy(new Error(reason));
+    renewConnection(this.manager, `the broker cancelled the consumer of '${this.queue}'`);
   }
 }

@@ -1,0 +1,38 @@
+import { Caution } from './caution.js';
+import { Custody } from './custody.js';
+import { Intake } from './intake.js';
+
+/** A time in which nothing is taken but one message now and then, to find out whether messages can be processed again. */
+export class Pause {
+  /** @param intake that of the present connection; undefined where nothing may be taken */
+  constructor(
+    private readonly caution: Caution,
+    private readonly custody: Custody,
+    private readonly intake: () => Intake | undefined,
+  ) {}
+
+  /** Resolves when nothing is in hand any longer. */
+  async begin(): Promise<void> {
+    this.caution.halt('outage', true);
+    await this.intake()?.follow();
+    await this.custody.idle();
+  }
+
+  /**
+   * Takes one message, and resolves when it is settled.
+   *
+   * @returns what there was: `nothing` in the queue, or no broker to ask
+   */
+  async takeOne(): Promise<'taken' | 'nothing' | 'no broker'> {
+    const intake = this.intake();
+    if (!intake || intake.acks.isClosed) return 'no broker';
+    const isTaken = await intake.takeOne().catch(() => undefined);
+    if (isTaken) await this.custody.idle();
+    return isTaken === undefined ? 'no broker' : isTaken ? 'taken' : 'nothing';
+  }
+
+  async end(): Promise<void> {
+    this.caution.halt('outage', false);
+    await this.intake()?.follow();
+  }
+}
