@@ -258,6 +258,21 @@ describe('the end of a worker', () => {
   });
 });
 
+describe('a result queue of the worker’s own', () => {
+  it('is declared anew when it is deleted, and has every result', async () => {
+    const results = stage.queueName();
+    const worker = await stage.worker({ RESULTS_QUEUE: results });
+    await client.channel.deleteQueue(results);
+    await sendAll(100, '');
+    await worker.log(({ msg }) => msg.includes(`'${results}' was gone, and has been declared again`));
+    const inbox = await client.collect(results);
+    expectSameAnswers(await inbox.answersTo(100));
+    expect(await worker.stop()).toBe(0);
+    expect(inbox.letters).toHaveLength(100);
+    expect(await client.depth(stage.deadLetters)).toBe(0);
+  });
+});
+
 describe('the request queue', () => {
   it('is declared anew when it is deleted, and consumed again', async () => {
     const worker = await stage.worker();

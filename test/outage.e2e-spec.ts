@@ -1,13 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type WorkerProcess } from '../src/cli/worker-process.js';
+import { type LogLine, type WorkerProcess } from '../src/cli/worker-process.js';
 import { type BrokerClient } from './support/broker-client.js';
+import { LOOKUP, ModelOutage } from './support/model-outage.js';
 import { probe, untilProbe } from './support/probes.js';
 import { nth, Stage } from './support/stage.js';
 
 const MESSAGES = 300;
+/** Enough to be sure that it is not them. */
+const FIRST_FEW = 12;
 /** Two attempts only: without an end of consumption, everything would be dead in a second. */
 const RETRY_DELAYS_MS = '100';
 
@@ -15,51 +15,43 @@ describe('when all messages fail for a reason that is not theirs', () => {
   let stage: Stage;
   let client: BrokerClient;
   let worker: WorkerProcess;
-  let folder: string;
-  let outageFile: string;
+  let outage: ModelOutage;
 
   beforeEach(async () => {
     stage = new Stage();
     client = await stage.client();
-    folder = mkdtempSync(join(tmpdir(), 'onnxmq-test-'));
-    outageFile = join(folder, 'outage');
-    worker = await stage.worker({
-      MODELS_DIR: 'test/support/models',
-      DEFAULT_MODEL: 'lookup',
-      RETRY_DELAYS_MS,
-      NODE_OPTIONS: '--import ./test/support/hooks/failing-runs.mjs',
-      OUTAGE_FILE: outageFile,
-    });
-    writeFileSync(outageFile, '');
+    outage = new ModelOutage(stage);
+    worker = await stage.worker({ ...outage.env, RETRY_DELAYS_MS });
+    outage.begin();
   });
 
-  afterEach(async () => {
-    await stage.clear();
-    rmSync(folder, { recursive: true });
-  });
+  afterEach(() => stage.clear());
 
-  const sendAll = () =>
+  const isRetry = ({ retryInMs }: LogLine) => retryInMs !== undefined;
+  const send = (from: number, to: number) =>
     Promise.all(
-      Array.from({ length: MESSAGES }, (_, index) =>
+      Array.from({ length: to - from }, (_, index) => from + index).map((number) =>
         client.send(
           stage.queue,
-          { data: [index % 10] },
-          { correlationId: String(index), messageId: `m${index}` },
+          { data: [number % 10] },
+          { correlationId: String(number), messageId: `m${number}` },
         ),
       ),
     );
 
   it('consumption pauses, readiness says why, and once it works again every message is answered', async () => {
     const dead = await client.collect(stage.deadLetters);
-    await sendAll();
+    await send(0, FIRST_FEW);
     await untilProbe(worker, 'ready', 503);
+    await worker.log(({ msg }) => msg.startsWith('paused'));
     const { body } = await probe(worker, 'ready');
     expect(body.details['outage']).toMatchObject({ status: 'down', code: 'INFERENCE_FAILED' });
     expect(body.details['rabbitmq']).toMatchObject({ status: 'down', consumer: 'paused' });
     expect((await probe(worker, 'live')).status).toBe(200);
-    // Those that were in hand have failed, and five more that were tried one at a time.
-    await worker.log(nth(MESSAGES + 5, ({ retryInMs }) => retryInMs !== undefined));
-    rmSync(outageFile);
+    // Each has failed once, and five of them again, which were tried one at a time: their last attempt, but for the outage.
+    await worker.log(nth(FIRST_FEW + 5, isRetry));
+    await send(FIRST_FEW, MESSAGES);
+    outage.end();
     const answers = await client.replies.answersTo(MESSAGES);
     expect(answers.size).toBe(MESSAGES);
     for (const [id, [answer]] of answers)
@@ -69,11 +61,11 @@ describe('when all messages fail for a reason that is not theirs', () => {
   });
 
   it('the worker ends in order, and takes nothing along', async () => {
-    await sendAll();
+    await send(0, MESSAGES);
     await untilProbe(worker, 'ready', 503);
     expect(await worker.stop()).toBe(0);
-    rmSync(outageFile);
-    await stage.worker({ MODELS_DIR: 'test/support/models', DEFAULT_MODEL: 'lookup', RETRY_DELAYS_MS });
+    outage.end();
+    await stage.worker({ ...LOOKUP, RETRY_DELAYS_MS });
     expect((await client.replies.answersTo(MESSAGES)).size).toBe(MESSAGES);
   });
 });
@@ -83,7 +75,7 @@ describe('when most messages are at fault themselves', () => {
   afterAll(() => stage.clear());
 
   it('consumption goes on: those that share their batches succeed', async () => {
-    const worker = await stage.worker({ MODELS_DIR: 'test/support/models', DEFAULT_MODEL: 'lookup' });
+    const worker = await stage.worker(LOOKUP);
     const client = await stage.client();
     const isBad = (index: number) => index % 3 > 0;
     await Promise.all(

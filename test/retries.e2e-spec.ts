@@ -1,51 +1,35 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type LogLine } from '../src/cli/worker-process.js';
 import { type BrokerClient } from './support/broker-client.js';
 import { eventually } from './support/eventually.js';
+import { LOOKUP, ModelOutage } from './support/model-outage.js';
 import { untilInHand } from './support/probes.js';
 import { nth, Stage } from './support/stage.js';
 
-/** The model squares numbers below 10; on others the runtime fails. */
-const LOOKUP = { MODELS_DIR: 'test/support/models', DEFAULT_MODEL: 'lookup' };
 const isRetry = ({ retryInMs }: LogLine) => retryInMs !== undefined;
 
 describe('a request that fails for a reason that may pass', () => {
   let stage: Stage;
   let client: BrokerClient;
-  let folder: string;
-  let outageFile: string;
 
   beforeEach(async () => {
     stage = new Stage();
     client = await stage.client();
-    folder = mkdtempSync(join(tmpdir(), 'onnxmq-test-'));
-    outageFile = join(folder, 'outage');
   });
 
-  afterEach(async () => {
-    await stage.clear();
-    rmSync(folder, { recursive: true });
-  });
-
-  /** A worker whose models fail for as long as the file is there. */
-  const failingWorker = (env: Record<string, string>) =>
-    stage.worker({
-      ...LOOKUP,
-      NODE_OPTIONS: '--import ./test/support/hooks/failing-runs.mjs',
-      OUTAGE_FILE: outageFile,
-      ...env,
-    });
+  afterEach(() => stage.clear());
 
   it('is answered once the reason has passed, and is nowhere else by then', async () => {
-    const worker = await failingWorker({ RETRY_DELAYS_MS: '100,100,100,100,100,100,100,100' });
-    writeFileSync(outageFile, '');
+    const outage = new ModelOutage(stage);
+    const worker = await stage.worker({
+      ...outage.env,
+      RETRY_DELAYS_MS: '100,100,100,100,100,100,100,100',
+    });
+    outage.begin();
     const dead = await client.collect(stage.deadLetters);
     const answer = client.ask(stage.queue, { id: 'r', data: [3] }, { correlationId: 'c', priority: 1 });
     await worker.log(nth(2, isRetry));
-    rmSync(outageFile);
+    outage.end();
     const { body, properties } = await answer;
     expect(body).toMatchObject({ id: 'r', outputs: [{ data: [9] }] });
     expect(properties.correlationId).toBe('c');

@@ -17,6 +17,7 @@ const RETRYABLE: Record<ErrorCode, boolean> = {
   INFERENCE_FAILED: true,
   CRASH_SUSPECT: false,
   REPLY_UNROUTABLE: false,
+  REPLY_REFUSED: true,
   INTERNAL: true,
 };
 
@@ -29,7 +30,7 @@ function disposition(error: InferenceError, delivery = {}, policy = {}): Disposi
 }
 
 describe.each(Object.entries(RETRYABLE))('%s', (code, retryable) => {
-  const error = new InferenceError(code as ErrorCode, 'reason');
+  const error = new InferenceError(code as ErrorCode, 'reason', { isOwnFault: true });
 
   it(retryable ? 'may succeed later' : 'never succeeds later', () => {
     expect(error.retryable).toBe(retryable);
@@ -75,6 +76,15 @@ describe('what may succeed later', () => {
         delayMs: 500,
         excusedAttempts: 2,
       });
+  });
+
+  it('is excused, however many attempts it had, where the queue for all results is full', () => {
+    const full = new InferenceError('REPLY_REFUSED', 'reason');
+    expect(disposition(full, { attempts: 9, excusedAttempts: 2 })).toEqual({
+      action: 'retry',
+      delayMs: 500,
+      excusedAttempts: 3,
+    });
   });
 
   it('has after an outage the attempts left that it had before', () => {

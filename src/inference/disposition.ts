@@ -28,7 +28,8 @@ export interface RetryPolicy {
 
 /**
  * The one place in which a failure becomes an AMQP action: what may succeed later is retried, as often as there are
- * delays and as long as the deadline is not over by then; the rest is dead.
+ * delays and as long as the deadline is not over by then; the rest is dead. What fails in an outage, or because
+ * RESULTS_QUEUE is full, uses up no delay.
  */
 export function dispositionOf(
   error: InferenceError,
@@ -36,7 +37,8 @@ export function dispositionOf(
   { delaysMs, isOutage, remainingMs }: RetryPolicy,
 ): Disposition {
   if (isStale) return { action: 'drop' };
-  const delayMs = isOutage ? delaysMs.at(-1) : delaysMs[attempts - excusedAttempts - 1];
+  const isExcused = isOutage || (error.code === 'REPLY_REFUSED' && !error.isOwnFault);
+  const delayMs = isExcused ? delaysMs.at(-1) : delaysMs[attempts - excusedAttempts - 1];
   if (!error.retryable || delayMs === undefined || delayMs >= remainingMs) return { action: 'dead-letter' };
-  return { action: 'retry', delayMs, excusedAttempts: excusedAttempts + (isOutage ? 1 : 0) };
+  return { action: 'retry', delayMs, excusedAttempts: excusedAttempts + (isExcused ? 1 : 0) };
 }

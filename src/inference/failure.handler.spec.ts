@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { deliver } from '../../test/support/messages.js';
 import { readSettings } from '../config/settings.js';
-import { PublishAbandonedError } from '../rabbitmq/confirmed.publisher.js';
+import { PublishAbandonedError } from '../rabbitmq/publish.errors.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
 import { FailureHandler } from './failure.handler.js';
 import { InferenceError } from './inference.errors.js';

@@ -1,9 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
-import { Identity } from '../protocol/answer.encoder.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
 import { identify } from '../protocol/request.decoder.js';
-import { UnroutableError } from '../rabbitmq/confirmed.publisher.js';
+import { UnroutableError } from '../rabbitmq/publish.errors.js';
 import { Delivery } from '../rabbitmq/delivery.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
 import { Disposition, dispositionOf } from './disposition.js';
@@ -53,7 +52,7 @@ export class FailureHandler {
         disposition.action === 'dead-letter' ||
         !(await this.retried(delivery, error, disposition, progress))
       )
-        await this.bury(delivery, error, identity, progress.model);
+        await this.results.bury(delivery, identity, error, progress.model);
       delivery.ack();
     } catch (failure) {
       await this.handBack(delivery, failure);
@@ -109,17 +108,6 @@ export class FailureHandler {
       }
       throw failure;
     }
-  }
-
-  /** The error answer, then the dead letter: what was asked for is answered before it is filed. */
-  private async bury(
-    delivery: Delivery,
-    error: InferenceError,
-    identity: Identity,
-    model: string | undefined,
-  ): Promise<void> {
-    await this.results.publishError(delivery, identity, error);
-    await this.results.deadLetter(delivery, error, model);
   }
 
   /** Not even the dead letter found a place. The message stays the broker's, slowly, so that nothing is lost. */

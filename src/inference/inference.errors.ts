@@ -14,9 +14,15 @@ export type ErrorCode =
   | 'INFERENCE_FAILED'
   | 'CRASH_SUSPECT'
   | 'REPLY_UNROUTABLE'
+  | 'REPLY_REFUSED'
   | 'INTERNAL';
 
-const RETRYABLE: ReadonlySet<ErrorCode> = new Set(['PREPROCESS_FAILED', 'INFERENCE_FAILED', 'INTERNAL']);
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
+  'PREPROCESS_FAILED',
+  'INFERENCE_FAILED',
+  'REPLY_REFUSED',
+  'INTERNAL',
+]);
 
 /** A message may name what the producer sent, which may be of any length. */
 const MAX_MESSAGE_LENGTH = 500;
@@ -42,6 +48,11 @@ export class InferenceError extends Error {
   /** The same, where it has turned out that others succeed at the same. */
   asOwnFault(): InferenceError {
     return new InferenceError(this.code, this.message, { cause: this.cause, isOwnFault: true });
+  }
+
+  /** True when there is a result, and only its way is closed: the queue for it is full, or gone. */
+  get isAboutReply(): boolean {
+    return this.code === 'REPLY_UNROUTABLE' || this.code === 'REPLY_REFUSED';
   }
 
   /** True when the same request may succeed later. */

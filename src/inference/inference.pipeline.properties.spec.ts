@@ -7,13 +7,9 @@ import { deadlineExceeded } from '../deadline/deadline.js';
 import { Activity } from '../metrics/activity.js';
 import { Row } from '../protocol/rows.js';
 import { ConfirmedOutcomes } from '../rabbitmq/confirmed-outcomes.js';
-import {
-  ConfirmedPublisher,
-  Outgoing,
-  PublishAbandonedError,
-  Purpose,
-  UnroutableError,
-} from '../rabbitmq/confirmed.publisher.js';
+import { ConfirmedPublisher } from '../rabbitmq/confirmed.publisher.js';
+import { Outgoing, Purpose } from '../rabbitmq/outgoing.js';
+import { PublishAbandonedError, UnroutableError } from '../rabbitmq/publish.errors.js';
 import { RabbitMqTransport } from '../rabbitmq/rabbitmq.transport.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
 import { FailureHandler } from './failure.handler.js';
@@ -72,7 +68,7 @@ class Play {
       { prepare: this.prepare },
       this.inference() as unknown as InferenceService,
       results,
-      new FailureHandler(settings, results, new Outage(settings, {} as RabbitMqTransport)),
+      new FailureHandler(settings, results, new Outage(settings, {} as RabbitMqTransport, new Activity())),
     );
     this.pipeline.open(concurrency);
   }

@@ -10,14 +10,9 @@ import { InferenceRequest } from '../protocol/inference-request.js';
 import { Row } from '../protocol/rows.js';
 import { Answer } from '../rabbitmq/answer.frames.js';
 import { ConfirmedOutcomes } from '../rabbitmq/confirmed-outcomes.js';
-import {
-  ConfirmedPublisher,
-  Letter,
-  Outgoing,
-  PublishAbandonedError,
-  Purpose,
-  UnroutableError,
-} from '../rabbitmq/confirmed.publisher.js';
+import { ConfirmedPublisher } from '../rabbitmq/confirmed.publisher.js';
+import { Letter, Outgoing, Purpose } from '../rabbitmq/outgoing.js';
+import { PublishAbandonedError, UnroutableError } from '../rabbitmq/publish.errors.js';
 import { RabbitMqTransport } from '../rabbitmq/rabbitmq.transport.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
 import { FailureHandler } from './failure.handler.js';
@@ -150,7 +145,7 @@ describe('InferencePipeline', () => {
       preprocessor,
       inference as unknown as InferenceService,
       results,
-      new FailureHandler(settings, results, new Outage(settings, {} as RabbitMqTransport)),
+      new FailureHandler(settings, results, new Outage(settings, {} as RabbitMqTransport, new Activity())),
     );
   }
 

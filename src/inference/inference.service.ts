@@ -6,7 +6,6 @@ import { CapacityPlan } from '../models/capacity.js';
 import { ModelHost } from '../models/model.host.js';
 import { ModelFile, ModelRepository } from '../models/model.repository.js';
 import { describe, Row, RowOutput } from '../protocol/rows.js';
-import { Outage } from './outage.js';
 import { ServedModel } from './served-model.js';
 
 /** Owns the sessions for the life of the process; inference is batched behind {@link infer}. */
@@ -24,7 +23,6 @@ export class InferenceService {
     private readonly repository: ModelRepository,
     private readonly activity: Activity,
     private readonly capacity: CapacityPlan,
-    private readonly outage: Outage,
   ) {
     this.host = new ModelHost(settings.INFERENCE_THREADS, repository.all, (error) => {
       this.warm = false;
@@ -86,14 +84,9 @@ export class InferenceService {
     const { BATCH_MAX_SIZE, BATCH_MAX_WAIT_MS } = this.settings;
     const { maxSize = BATCH_MAX_SIZE, maxWaitMs = BATCH_MAX_WAIT_MS } = file.config.batching;
     const loaded = await this.host.load(file, maxSize);
-    const model = new ServedModel(file, loaded, maxWaitMs, (rows) => this.onBatch(rows));
+    const model = new ServedModel(file, loaded, maxWaitMs, (rows) => this.activity.batchRan(rows));
     this.logger.log(summary(model));
     return model;
-  }
-
-  private onBatch(rows: number): void {
-    this.activity.batchRan(rows);
-    this.outage.succeeded(rows);
   }
 }
 

@@ -7,14 +7,16 @@ const LEAST_FAILURES = 10;
  */
 export class KillSwitch {
   private failures = 0;
-  private successes = 0;
+  private successesBefore = 0;
 
-  /** @param percent share of failures at which it trips; `off`: never */
-  constructor(private readonly percent: number | 'off') {}
-
-  succeeded(messages: number): void {
-    this.successes += messages;
-  }
+  /**
+   * @param percent share of failures at which it trips; `off`: never
+   * @param successesInTotal messages that succeeded, ever
+   */
+  constructor(
+    private readonly percent: number | 'off',
+    private readonly successesInTotal: () => number,
+  ) {}
 
   /** A message failed for a reason that is not its own. @returns true when that is one too many */
   failed(): boolean {
@@ -30,6 +32,11 @@ export class KillSwitch {
 
   /** Forgets what was counted. */
   startSpan(): void {
-    this.failures = this.successes = 0;
+    this.failures = 0;
+    this.successesBefore = this.successesInTotal();
+  }
+
+  private get successes(): number {
+    return this.successesInTotal() - this.successesBefore;
   }
 }

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { AmqpConnectionManager } from 'amqp-connection-manager';
 import type { ConfirmChannel } from 'amqplib';
 import { contentFrames, method } from '../../test/support/amqplib-internals.js';
@@ -6,13 +6,9 @@ import { FakeManager } from '../../test/support/fake-channels.js';
 import { ManualDelays } from '../../test/support/manual-delays.js';
 import { channelNumber, MemoryBroker, quiet } from '../../test/support/memory-broker.js';
 import { readSettings } from '../config/settings.js';
-import {
-  ConfirmedPublisher,
-  Letter,
-  Outgoing,
-  PublishAbandonedError,
-  UnroutableError,
-} from './confirmed.publisher.js';
+import { ConfirmedPublisher } from './confirmed.publisher.js';
+import { Letter, Outgoing } from './outgoing.js';
+import { PublishAbandonedError, RefusedError, UnroutableError } from './publish.errors.js';
 
 /** The publisher, over channels of a real amqplib to brokers in memory. */
 class PublisherInMemory extends ConfirmedPublisher {
@@ -261,6 +257,49 @@ describe.each([
       }
       await broker.ack(4);
       expect(outcomes).toEqual(['confirmed']);
+    });
+
+    describe('for long', () => {
+      const start = performance.now();
+      const at = (ms: number) => jest.spyOn(performance, 'now').mockReturnValue(start + ms);
+      const elsewhere = { ...answer('other'), queue: 'other' };
+      afterEach(() => {
+        jest.restoreAllMocks();
+      });
+
+      it('waits for room as long as it takes, while no answer goes anywhere else', async () => {
+        at(0);
+        const broker = await connect();
+        await publish('a');
+        for (const [index, ms] of [0, 4_000, 8_000, 12_000].entries()) {
+          at(ms);
+          await broker.nack(index + 1);
+          expect(outcomes).toEqual(['']);
+          await delays.end();
+          await quiet();
+        }
+      });
+
+      it('is given up after 5 s if it is an answer, and others go out: its place may be theirs', async () => {
+        at(0);
+        const broker = await connect();
+        await publish('a');
+        await broker.nack(1);
+        await delays.end();
+        await quiet();
+        at(4_900);
+        void publisher.publish(elsewhere, wanted);
+        await quiet();
+        await broker.nack(2);
+        await broker.ack(3);
+        expect(outcomes).toEqual(['']);
+        await delays.end();
+        await quiet();
+        at(5_000);
+        await broker.nack(4);
+        expect(outcomes).toEqual(['body' in message('a') ? RefusedError.name : '']);
+        if (outcomes[0] === '') await delays.end();
+      });
     });
 
     it('sends it again on the next connection when this one is lost meanwhile', async () => {

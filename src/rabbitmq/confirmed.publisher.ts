@@ -1,51 +1,14 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { AmqpConnectionManager } from 'amqp-connection-manager';
-import type { ConfirmChannel, Message, Options } from 'amqplib';
+import type { ConfirmChannel } from 'amqplib';
 import { Settings } from '../config/settings.js';
-import { Answer } from './answer.frames.js';
-import { Backoff } from './backoff.js';
 import { closedInTime, openBrokerConnection } from './broker.connection.js';
 import { ChannelWriter } from './channel.writer.js';
-
-/** Any other message for a queue, by way of the default exchange. */
-export interface Letter {
-  readonly queue: string;
-  readonly content: Buffer;
-  readonly options: Options.Publish;
-}
-
-export type Outgoing = Answer | Letter;
-
-/** No queue of that name took the message; the broker has said so by `basic.return`. */
-export class UnroutableError extends Error {
-  constructor(readonly queue: string) {
-    super(`there is no queue '${queue}'`);
-    this.name = 'UnroutableError';
-  }
-}
-
-/** The message is no longer wanted, or this worker is about to end; it may or may not be with the broker. */
-export class PublishAbandonedError extends Error {
-  constructor() {
-    super('the publish was given up');
-    this.name = 'PublishAbandonedError';
-  }
-}
-
-/** What a message is published for. Once that is stale, the broker has it again, and this publish is not wanted. */
-export interface Purpose {
-  readonly isStale: boolean;
-}
-
-interface Pending {
-  readonly message: Outgoing;
-  readonly purpose: Purpose;
-  resolve(): void;
-  reject(error: Error): void;
-}
-
-/** A queue that was full a moment ago may be still. */
-const REFUSED_FOR_MS = 5_000;
+import { MissingQueues } from './missing-queues.js';
+import { letterOf, messageIdOf, Outgoing, Pending, Purpose } from './outgoing.js';
+import { PublishAbandonedError, UnroutableError } from './publish.errors.js';
+import { Refusals } from './refusals.js';
+import { ReturnedMessages } from './returned-messages.js';
 
 /**
  * Publishes persistent, mandatory messages and says when the broker has confirmed them. Has a connection of its
@@ -61,15 +24,15 @@ export class ConfirmedPublisher {
   private writer: ChannelWriter | undefined;
   /** What waits for a connection. */
   private parked: Pending[] = [];
-  /** What a full queue refused, and waits to be sent again. */
-  private refused: Pending[] = [];
-  private readonly refusals = new Backoff();
-  private readonly returned = new Map<string, number>();
+  private readonly refusals = new Refusals((pending) => this.attempt(pending));
+  private readonly missing: MissingQueues;
+  private readonly returned = new ReturnedMessages();
   private isBlocked = false;
   private isClosing = false;
-  private refusedAt = -Infinity;
 
-  constructor(private readonly settings: Settings) {}
+  constructor(private readonly settings: Settings) {
+    this.missing = new MissingQueues(settings, () => this.manager?.connection);
+  }
 
   /** `open`: publishes go out; `blocked`: the broker is short of memory or disk; `closed`: no connection now. */
   get state(): 'open' | 'blocked' | 'closed' {
@@ -79,7 +42,7 @@ export class ConfirmedPublisher {
 
   /** True while a queue that is full refuses messages; they are sent again and again. */
   get isRefused(): boolean {
-    return this.refused.length > 0 || performance.now() - this.refusedAt < REFUSED_FOR_MS;
+    return this.refusals.isRecent;
   }
 
   /** Connects, and from then on stays connected. Does not wait for the broker. */
@@ -98,17 +61,20 @@ export class ConfirmedPublisher {
 
   /**
    * @returns when the broker has confirmed the message, which may be after reconnecting
-   * @throws UnroutableError, PublishAbandonedError, or RangeError or TypeError for what AMQP cannot encode
+   * @throws UnroutableError, PublishAbandonedError, RefusedError for an answer that is in the way (a letter waits for room), or RangeError
+   *   or TypeError for what AMQP cannot encode
    */
   publish(message: Outgoing, purpose: Purpose): Promise<void> {
-    return new Promise((resolve, reject) => this.attempt({ message, purpose, resolve, reject }));
+    return new Promise((resolve, reject) =>
+      this.attempt({ message, purpose, refusedAt: undefined, isReturned: false, resolve, reject }),
+    );
   }
 
   /** Gives up what is not confirmed and closes the connection. */
   async close(): Promise<void> {
     this.isClosing = true;
     this.sendParked();
-    this.sendRefused();
+    this.refusals.sendAll();
     await closedInTime(this.manager?.close());
   }
 
@@ -124,9 +90,7 @@ export class ConfirmedPublisher {
     channel.prependListener('close', () => {
       if (this.channel === channel) this.channel = undefined;
     });
-    channel.on('return', (message) =>
-      this.returned.set(keyOf(message), (this.returned.get(keyOf(message)) ?? 0) + 1),
-    );
+    channel.on('return', (message) => this.returned.add(message));
     this.channel = channel;
     this.writer = new ChannelWriter(channel);
     this.sendParked();
@@ -136,12 +100,6 @@ export class ConfirmedPublisher {
     const parked = this.parked;
     this.parked = [];
     for (const pending of parked) this.attempt(pending);
-  }
-
-  private sendRefused(): void {
-    const { refused } = this;
-    this.refused = [];
-    for (const pending of refused) this.attempt(pending);
   }
 
   private attempt(pending: Pending): void {
@@ -166,10 +124,9 @@ export class ConfirmedPublisher {
     const { message } = pending;
     const onConfirm = (error: unknown) => {
       if (error) this.retry(pending, channel);
-      else if (this.returned.size > 0 && this.takeReturn(message))
-        pending.reject(new UnroutableError(message.queue));
+      else if (this.returned.take(message.queue, messageIdOf(message))) void this.onReturned(pending);
       else {
-        if (this.refusals.attempt > 0) this.refusals.reset();
+        this.refusals.onAccepted(pending);
         pending.resolve();
       }
     };
@@ -181,34 +138,17 @@ export class ConfirmedPublisher {
     }
   }
 
+  /** No queue took it. It gets one more chance where that queue can be had again. */
+  private async onReturned(pending: Pending): Promise<void> {
+    const { queue } = pending.message;
+    const isWorthwhile = !pending.isReturned && (await this.missing.restore(queue));
+    pending.isReturned = true;
+    if (isWorthwhile) this.attempt(pending);
+    else pending.reject(new UnroutableError(queue));
+  }
+
   private retry(pending: Pending, usedChannel: ConfirmChannel): void {
-    if (this.channel !== usedChannel) return this.attempt(pending);
-    this.refusedAt = performance.now();
-    // All of them together, and ever more slowly: a queue that is full stays so for a while.
-    if (this.refused.push(pending) === 1) setTimeout(() => this.sendRefused(), this.refusals.next());
+    if (this.channel === usedChannel) this.refusals.add(pending);
+    else this.attempt(pending);
   }
-
-  /** A return comes before the confirm of its message, and carries nothing but the message to know it by. */
-  private takeReturn(message: Outgoing): boolean {
-    const key = `${message.queue}\n${'body' in message ? message.messageId : message.options.messageId}`;
-    const count = this.returned.get(key);
-    if (count === undefined) return false;
-    if (count > 1) this.returned.set(key, count - 1);
-    else this.returned.delete(key);
-    return true;
-  }
-}
-
-/** An answer that is too large for one frame, as amqplib takes it. */
-function letterOf({ queue, body, traceparent, mandatory, ...properties }: Answer): Letter {
-  const options = { ...properties, mandatory, persistent: true, contentType: 'application/json' };
-  return {
-    queue,
-    content: Buffer.from(body),
-    options: traceparent === undefined ? options : { ...options, headers: { traceparent } },
-  };
-}
-
-function keyOf({ fields, properties }: Message): string {
-  return `${fields.routingKey}\n${properties.messageId}`;
 }

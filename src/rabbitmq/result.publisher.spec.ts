@@ -6,14 +6,9 @@ import { InferenceError } from '../inference/inference.errors.js';
 import { Activity } from '../metrics/activity.js';
 import { Answer } from './answer.frames.js';
 import { ConfirmedOutcomes } from './confirmed-outcomes.js';
-import {
-  ConfirmedPublisher,
-  Letter,
-  Outgoing,
-  PublishAbandonedError,
-  Purpose,
-  UnroutableError,
-} from './confirmed.publisher.js';
+import { ConfirmedPublisher } from './confirmed.publisher.js';
+import { Letter, Outgoing, Purpose } from './outgoing.js';
+import { PublishAbandonedError, RefusedError, UnroutableError } from './publish.errors.js';
 import { ResultPublisher } from './result.publisher.js';
 
 /** A broker that confirms at once, or answers as the test says. */
@@ -123,6 +118,20 @@ describe('ResultPublisher', () => {
       expect(activity.takeSummary().answered).toBe(0);
     });
 
+    it.each([
+      ['reply_to', { replyTo: 'full' }, true],
+      ['RESULTS_QUEUE', {}, false],
+    ])('fails with REPLY_REFUSED where its queue, %s, is full', async (_, properties, isOwnFault) => {
+      publisher.answer = ({ queue }) => Promise.reject(new RefusedError(queue));
+      const published = results({ RESULTS_QUEUE: 'results' }).publish(
+        deliver({}, properties).delivery,
+        'r',
+        body,
+      );
+      await expect(published).rejects.toMatchObject({ code: 'REPLY_REFUSED', isOwnFault });
+      expect(activity.takeSummary().answered).toBe(0);
+    });
+
     it('cannot be written where what its request echoes cannot: then the request is at fault', async () => {
       publisher.answer = () => Promise.reject(new TypeError('too long'));
       const published = results().publish(deliver({}, { replyTo: 'a' }).delivery, 'r', body);
@@ -133,7 +142,7 @@ describe('ResultPublisher', () => {
   describe('an error answer', () => {
     it('goes where the result would have gone, and names the request', async () => {
       const { delivery } = deliver({ id: 'r' }, { replyTo: 'a', correlationId: 'c' });
-      await results().publishError(delivery, { id: 'r' }, error);
+      await results().bury(delivery, { id: 'r' }, error, undefined);
       const [answer] = publisher.answers;
       expect(answer).toMatchObject({
         queue: 'a',
@@ -150,7 +159,7 @@ describe('ResultPublisher', () => {
 
     it('comes in Nest’s envelope where the request did', async () => {
       const identity = { id: 'r', packet: { id: 'n' } };
-      await results().publishError(deliver({}, { replyTo: 'a' }).delivery, identity, error);
+      await results().bury(deliver({}, { replyTo: 'a' }).delivery, identity, error, undefined);
       expect(JSON.parse(String(publisher.answers[0]?.body))).toMatchObject({
         id: 'n',
         err: { id: 'r', code: 'SHAPE_MISMATCH' },
@@ -159,20 +168,31 @@ describe('ResultPublisher', () => {
     });
 
     it('that nobody waits for is no failure', async () => {
-      publisher.answer = ({ queue }) => Promise.reject(new UnroutableError(queue));
-      await results().publishError(deliver({}, { replyTo: 'gone' }).delivery, {}, error);
-      expect(publisher.published).toHaveLength(1);
+      publisher.answer = async ({ queue }) => {
+        if (queue === 'gone') throw new UnroutableError(queue);
+      };
+      await results().bury(deliver({}, { replyTo: 'gone' }).delivery, {}, error, undefined);
+      expect(publisher.answers).toHaveLength(1);
     });
 
-    it('is not sent to a queue that has just been found missing', async () => {
-      const unroutable = new InferenceError('REPLY_UNROUTABLE', 'no queue');
-      await results().publishError(deliver({}, { replyTo: 'gone' }).delivery, {}, unroutable);
-      expect(publisher.published).toEqual([]);
+    it.each(['REPLY_UNROUTABLE', 'REPLY_REFUSED'] as const)(
+      'is not sent to a queue that took no result: %s',
+      async (code) => {
+        const noAnswer = new InferenceError(code, 'no queue');
+        await results().bury(deliver({}, { replyTo: 'gone' }).delivery, {}, noAnswer, undefined);
+        expect(publisher.answers).toEqual([]);
+        expect(publisher.letters).toHaveLength(1);
+      },
+    );
+
+    it('comes before the dead letter: who asked does not wait for the filing', async () => {
+      await results().bury(deliver({}, { replyTo: 'a' }).delivery, {}, error, undefined);
+      expect(publisher.published.map(({ queue }) => queue)).toEqual(['a', 'inference.dead']);
     });
 
     it('fails where it could not be sent for another reason', async () => {
       publisher.answer = () => Promise.reject(new PublishAbandonedError());
-      const sent = results().publishError(deliver({}, { replyTo: 'a' }).delivery, {}, error);
+      const sent = results().bury(deliver({}, { replyTo: 'a' }).delivery, {}, error, undefined);
       await expect(sent).rejects.toBeInstanceOf(PublishAbandonedError);
     });
   });
@@ -180,7 +200,7 @@ describe('ResultPublisher', () => {
   describe('a dead letter', () => {
     it('is the request itself, with the reason, persistent and mandatory', async () => {
       const { delivery } = deliver({ id: 'r' }, { messageId: 'm', headers: { own: 1 } });
-      await results({ REQUEST_QUEUE: 'jobs' }).deadLetter(delivery, error, 'digits');
+      await results({ REQUEST_QUEUE: 'jobs' }).bury(delivery, {}, error, 'digits');
       const headers = { own: 1, 'x-error-code': 'SHAPE_MISMATCH', 'x-model': 'digits' };
       expect(publisher.published).toMatchObject([
         {
@@ -200,7 +220,7 @@ describe('ResultPublisher', () => {
         'options' in message && 'own' in (message.options.headers ?? {})
           ? Promise.reject(failure)
           : Promise.resolve();
-      await results().deadLetter(deliver({}, { headers: { own: 1 } }).delivery, error, undefined);
+      await results().bury(deliver({}, { headers: { own: 1 } }).delivery, {}, error, undefined);
       const { headers } = publisher.letters.at(-1)?.options ?? {};
       expect(publisher.published).toHaveLength(2);
       expect(headers).toMatchObject({ 'x-error-code': 'SHAPE_MISMATCH' });
@@ -210,7 +230,7 @@ describe('ResultPublisher', () => {
 
     it('fails, uncounted, where there is no dead-letter queue', async () => {
       publisher.answer = ({ queue }) => Promise.reject(new UnroutableError(queue));
-      const sent = results().deadLetter(deliver({}).delivery, error, undefined);
+      const sent = results().bury(deliver({}).delivery, {}, error, undefined);
       await expect(sent).rejects.toBeInstanceOf(UnroutableError);
       expect(activity.takeSummary().deadLettered).toBe(0);
     });

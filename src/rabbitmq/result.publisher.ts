@@ -7,7 +7,8 @@ import { answerId, encodeError, Identity } from '../protocol/answer.encoder.js';
 import { turnNow } from '../turn-clock.js';
 import { Answer } from './answer.frames.js';
 import { ConfirmedOutcomes } from './confirmed-outcomes.js';
-import { ConfirmedPublisher, PublishAbandonedError, UnroutableError } from './confirmed.publisher.js';
+import { ConfirmedPublisher } from './confirmed.publisher.js';
+import { PublishAbandonedError, RefusedError, UnroutableError } from './publish.errors.js';
 import { deadLetterProperties, reasonHeaders } from './dead-letter.js';
 import { Delivery } from './delivery.js';
 import { retryHeaders, retryProperties } from './retry.js';
@@ -41,20 +42,37 @@ export class ResultPublisher {
   /**
    * The result, to the requester's `reply_to`, else to `RESULTS_QUEUE`, else nowhere.
    *
-   * @throws InferenceError REPLY_UNROUTABLE when that queue does not exist, INVALID_REQUEST when what is echoed in an
-   *   answer cannot be written
+   * @throws InferenceError REPLY_UNROUTABLE when that queue does not exist, REPLY_REFUSED when it is full,
+   *   INVALID_REQUEST when what is echoed in an answer cannot be written
    */
   publish(delivery: Delivery, id: string | undefined, body: string): Promise<void> {
     if (this.isConfirmed(delivery)) return Promise.resolve(); // meanwhile, on its earlier way through this process
     return this.answer(delivery, id, 'inference.result', body).then(() => {
       this.activity.answered(turnNow() - delivery.receivedAt);
       this.outcomes.remember(delivery);
-    }, answerRefused);
+    }, this.refuseAnswer);
+  }
+
+  /**
+   * The error answer, and then the request itself to the dead-letter queue, with the reason in its headers: whoever asked
+   * does not wait for the filing.
+   *
+   * @throws UnroutableError when there is no dead-letter queue
+   */
+  async bury(
+    delivery: Delivery,
+    identity: Identity,
+    error: InferenceError,
+    model: string | undefined,
+  ): Promise<void> {
+    await this.publishError(delivery, identity, error);
+    await this.deadLetter(delivery, error, model);
+    this.outcomes.remember(delivery);
   }
 
   /** The error answer, sent where the result would have gone. One that nobody waits for is no failure. */
-  async publishError(delivery: Delivery, identity: Identity, error: InferenceError): Promise<void> {
-    if (error.code === 'REPLY_UNROUTABLE') return;
+  private async publishError(delivery: Delivery, identity: Identity, error: InferenceError): Promise<void> {
+    if (error.code === 'REPLY_UNROUTABLE' || error.code === 'REPLY_REFUSED') return;
     await this.answer(delivery, identity.id, 'inference.error', encodeError(identity, error)).catch(
       (failure: unknown) => {
         // The dead letter is what must not fail.
@@ -63,12 +81,11 @@ export class ResultPublisher {
     );
   }
 
-  /**
-   * The request itself, to the dead-letter queue, with the reason in its headers.
-   *
-   * @throws UnroutableError when there is no dead-letter queue
-   */
-  async deadLetter(delivery: Delivery, error: InferenceError, model: string | undefined): Promise<void> {
+  private async deadLetter(
+    delivery: Delivery,
+    error: InferenceError,
+    model: string | undefined,
+  ): Promise<void> {
     const reason = reasonHeaders(delivery, error, model);
     await this.forward(
       delivery,
@@ -77,7 +94,6 @@ export class ResultPublisher {
       reason,
     );
     this.activity.deadLettered();
-    this.outcomes.remember(delivery);
   }
 
   /**
@@ -144,14 +160,23 @@ export class ResultPublisher {
       delivery,
     );
   }
-}
 
-function answerRefused(error: unknown): never {
-  if (error instanceof RangeError || error instanceof TypeError)
-    throw new InferenceError(
-      'INVALID_REQUEST',
-      `the answer cannot carry the properties of its request; use short texts in UTF-8 (${error.message})`,
-    );
-  if (!(error instanceof UnroutableError)) throw error;
-  throw new InferenceError('REPLY_UNROUTABLE', `the answer has nowhere to go: ${error.message} (any more)`);
+  /** Why there is no answer, in terms of the request. A queue that the request names is its own affair. */
+  private readonly refuseAnswer = (error: unknown): never => {
+    if (error instanceof UnroutableError)
+      throw new InferenceError(
+        'REPLY_UNROUTABLE',
+        `the answer has nowhere to go: ${error.message} (any more)`,
+      );
+    if (error instanceof RefusedError)
+      throw new InferenceError('REPLY_REFUSED', `the answer finds no room: ${error.message}`, {
+        isOwnFault: error.queue !== this.settings.RESULTS_QUEUE,
+      });
+    if (error instanceof RangeError || error instanceof TypeError)
+      throw new InferenceError(
+        'INVALID_REQUEST',
+        `the answer cannot carry the properties of its request; use short texts in UTF-8 (${error.message})`,
+      );
+    throw error;
+  };
 }

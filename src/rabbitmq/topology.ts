@@ -74,7 +74,7 @@ export async function onOwnChannel(
   const channel = await connection.createChannel();
   channel.on('error', () => {}); // `use` rejects with the same error
   await use(channel);
-  await channel.close();
+  channel.close().catch(() => {}); // amqplib waits for its end for ever when the connection is lost meanwhile
 }
 
 /** Of a cluster: the queue is there, and will be reachable again. */

@@ -1,6 +1,3 @@
-import { type ConfirmChannel } from 'amqplib';
-import { readSettings } from '../../src/config/settings.js';
-import { queuesOf } from '../../src/rabbitmq/topology.js';
 import { BrokerClient } from '../support/broker-client.js';
 import { untilInHand } from '../support/probes.js';
 import { readTestSet } from '../../src/cli/test-set.js';
@@ -14,6 +11,9 @@ const GARBAGE = 20;
 const PREFETCH = 200;
 const ROOM = 50;
 const VANISHING = 'faults.vanishing';
+const FULL = 'faults.full';
+/** More than may be in hand: as long as they wait, nobody else is served. */
+const UNREAD = 2 * PREFETCH;
 /** Longer than it takes to send the orphans. */
 const SLOW_IO_MS = 3_000;
 
@@ -48,15 +48,19 @@ fault(18, 'those who asked are gone, with their queues', {
   },
 }); // prettier-ignore
 
-fault(19, 'the result queue is full', {
+/** The result queue has little room, and nobody reads it for now. */
+const LITTLE_ROOM = {
   breaks: 0,
   readiness: 'stays',
   env: { PREFETCH: String(PREFETCH) },
   inHand: PREFETCH,
   maxInFlight: 3 * PREFETCH,
+} as const;
+
+fault(19, 'the result queue is full', {
+  ...LITTLE_ROOM,
   inject: async (lab) => {
-    await limitResults(lab);
-    await lab.load.results.pause();
+    await stopReading(lab);
     await untilInHand(lab.worker, PREFETCH);
   },
   heal: (lab) => lab.load.results.resume(),
@@ -64,14 +68,9 @@ fault(19, 'the result queue is full', {
 });
 
 fault(19, 'results are read slowly', {
-  breaks: 0,
-  readiness: 'stays',
-  env: { PREFETCH: String(PREFETCH) },
-  inHand: PREFETCH,
-  maxInFlight: 3 * PREFETCH,
+  ...LITTLE_ROOM,
   inject: async (lab) => {
-    await limitResults(lab);
-    await lab.load.results.pause();
+    await stopReading(lab);
     await lab.load.results.resume({ prefetch: 10, ackAfterMs: 100 });
     await untilInHand(lab.worker, PREFETCH);
   },
@@ -82,35 +81,71 @@ fault(19, 'results are read slowly', {
   check: boundedInHand,
 });
 
-/**
- * The worker publishes by the default exchange, which nobody can delete; what can be missing there is a queue. Each time
- * that a request finds no dead-letter queue it goes back, and is answered again when it comes again.
- */
-fault(20, 'the dead-letter queue is deleted, as the default exchange cannot be', {
+fault(19, 'the queue of one requester is full, and stays so', {
+  breaks: 0,
   readiness: 'stays',
+  env: { PREFETCH: String(PREFETCH), RETRY_DELAYS_MS: '100' },
+  inHand: PREFETCH,
   inject: async (lab) => {
-    await lab.broker.deleteQueue(lab.deadLetterQueue);
-    await lab.load.send(...garbage());
+    const requester = await BrokerClient.open(lab.broker.url);
+    await requester.channel.assertQueue(FULL, { arguments: { 'x-max-length': 1, 'x-overflow': 'reject-publish' } });
+    requester.channel.sendToQueue(FULL, Buffer.from('one'), { persistent: true });
+    await lab.load.send(...orphans('unread', FULL, UNREAD));
+    const { ledger } = lab.load;
+    await ledger.changes.until(() => unread().every((id) => ledger.outcomesOf(id)?.deadCodes.length));
+    await requester.channel.deleteQueue(FULL);
+    await requester.close();
+  },
+  check: (lab) => {
+    for (const id of unread()) {
+      const codes = lab.load.ledger.outcomesOf(id)?.deadCodes.join();
+      lab.expect(codes === 'REPLY_REFUSED', `${id} is dead once, and not [${codes}]`);
+    }
+  },
+}); // prettier-ignore
+
+// The worker publishes by the default exchange, which nobody can delete; what can be missing there is a queue.
+
+/** The load's own error, which looks for the dead letters. */
+const NO_DEAD_LETTERS = 'not_found';
+
+fault(20, 'the dead-letter queue is deleted, and the worker may declare it', {
+  breaks: 0,
+  readiness: 'stays',
+  channelError: NO_DEAD_LETTERS,
+  inject: async (lab) => {
+    await sendGarbageWithNowhereToGo(lab);
+    await lab.worker.log(({ msg }) =>
+      msg.includes(`'${lab.deadLetterQueue}' was gone, and has been declared again`),
+    );
+    await untilGarbageIsDead(lab);
+  },
+  check: (lab) => {
+    garbageIsDeadOnce(lab);
+    for (const { id } of garbage()) {
+      const codes = lab.load.ledger.outcomesOf(id)?.errorCodes.join();
+      lab.expect(codes === 'INVALID_JSON', `${id} has one error answer, and not [${codes}]`);
+    }
+  },
+});
+
+/** Each time that a request finds no dead-letter queue it goes back, and is answered again when it comes again. */
+fault(20, 'the dead-letter queue is deleted, and the worker may not declare it', {
+  env: { TOPOLOGY: 'check' },
+  readiness: 'stays',
+  channelError: NO_DEAD_LETTERS,
+  prepare: (lab) => lab.declareQueues(),
+  inject: async (lab) => {
+    await sendGarbageWithNowhereToGo(lab);
     await lab.worker.log(({ msg }) => msg.startsWith('cannot dead-letter a message'));
   },
   heal: async (lab) => {
-    const client = await BrokerClient.open(lab.broker.url);
-    await declareDeadLetterQueue(client.channel, lab.queue);
+    await lab.declareQueues();
     const declaredAt = performance.now();
-    const { ledger } = lab.load;
-    const isDead = ({ id }: LoadRequest) => ledger.outcomesOf(id)?.deadCodes.length;
-    await ledger.changes.until(() => garbage().every(isDead));
+    await untilGarbageIsDead(lab);
     lab.figures['dead letters found their place after ms'] = performance.now() - declaredAt;
-    await client.close();
   },
-  check: (lab) => {
-    for (const { id } of garbage()) {
-      const codes = lab.load.ledger.outcomesOf(id)?.deadCodes.join();
-      lab.expect(codes === 'INVALID_JSON', `${id} is dead once, and not [${codes}]`);
-    }
-    const lost = lab.worker.logs.filter(({ msg }) => msg.includes('connection lost'));
-    lab.expect(lost.length === 0, 'both connections last');
-  },
+  check: garbageIsDeadOnce,
 });
 
 function orphans(kind: string, replyTo: string, count: number): LoadRequest[] {
@@ -129,6 +164,24 @@ function garbage(): LoadRequest[] {
   });
 }
 
+async function sendGarbageWithNowhereToGo({ broker, load, deadLetterQueue }: FaultLab): Promise<void> {
+  await broker.deleteQueue(deadLetterQueue);
+  await load.send(...garbage());
+}
+
+function untilGarbageIsDead({ load: { ledger } }: FaultLab): Promise<void> {
+  return ledger.changes.until(() => garbage().every(({ id }) => ledger.outcomesOf(id)?.deadCodes.length));
+}
+
+function garbageIsDeadOnce(lab: FaultLab): void {
+  for (const { id } of garbage()) {
+    const codes = lab.load.ledger.outcomesOf(id)?.deadCodes.join();
+    lab.expect(codes === 'INVALID_JSON', `${id} is dead once, and not [${codes}]`);
+  }
+  const lost = lab.worker.logs.filter(({ msg }) => msg.includes('connection lost'));
+  lab.expect(lost.length === 0, 'both connections last');
+}
+
 /** As many requests as orphans of a kind, whose answers go to RabbitMQ's pseudo-queue. */
 async function askDirectly(requester: BrokerClient, queue: string): Promise<void> {
   const replyTo = 'amq.rabbitmq.reply-to';
@@ -139,21 +192,21 @@ async function askDirectly(requester: BrokerClient, queue: string): Promise<void
   await Promise.all(sending);
 }
 
-/** The operator's way to limit a queue. */
-async function limitResults(lab: FaultLab): Promise<void> {
+function unread(): string[] {
+  return orphans('unread', FULL, UNREAD).map(({ id }) => id);
+}
+
+/** Limits the result queue, in the operator's way, and reads no more of it. */
+async function stopReading(lab: FaultLab): Promise<void> {
   const limits = JSON.stringify({ 'max-length': ROOM, overflow: 'reject-publish' });
   await lab.broker.ctl('set_policy', 'small', `^${lab.load.resultQueue}$`, limits, '--apply-to', 'queues');
+  await lab.load.results.pause();
 }
 
 function boundedInHand(lab: FaultLab): void {
   const [watch] = lab.watches;
   lab.figures['most in hand'] = watch?.maxInHand ?? NaN;
   lab.expect(lab.figures['most in hand'] === PREFETCH, `the prefetch of ${PREFETCH} is the bound`);
-}
-
-async function declareDeadLetterQueue(channel: ConfirmChannel, queue: string): Promise<void> {
-  const [dead] = queuesOf(readSettings({ REQUEST_QUEUE: queue }));
-  if (dead) await channel.assertQueue(dead.name, dead.options);
 }
 
 /** The sum of a figure in the worker's traffic lines. */

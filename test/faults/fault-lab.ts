@@ -1,6 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { connect } from 'amqplib';
 import { readTestSet } from '../../src/cli/test-set.js';
 import { WorkerProcess } from '../../src/cli/worker-process.js';
+import { readSettings } from '../../src/config/settings.js';
+import { ensureTopology } from '../../src/rabbitmq/topology.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { BrokerKind } from './broker/broker-host.js';
 import { BrokerNode } from './broker/broker-node.js';
@@ -117,6 +120,13 @@ export class FaultLab {
     const worker = new WorkerProcess(this.envs[index] ?? {}, this.memory?.entry);
     this.launched.push(worker);
     return worker;
+  }
+
+  /** Declares the queues, as an operator would. */
+  async declareQueues(): Promise<void> {
+    const connection = await connect(this.broker.url);
+    await ensureTopology(connection, readSettings({ REQUEST_QUEUE: this.queue }));
+    await connection.close();
   }
 
   /** Notes what is broken unless that holds. */

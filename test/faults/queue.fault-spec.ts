@@ -1,6 +1,3 @@
-import { connect } from 'amqplib';
-import { readSettings } from '../../src/config/settings.js';
-import { ensureTopology } from '../../src/rabbitmq/topology.js';
 import { untilProbe } from '../support/probes.js';
 import { nth } from '../support/stage.js';
 import { fault } from './fault.js';
@@ -19,7 +16,7 @@ fault(16, 'the request queue is deleted while it is empty, and the worker may no
   env: { TOPOLOGY: 'check' },
   readiness: 'drops',
   channelError: 'not_found',
-  prepare: declareQueues,
+  prepare: (lab) => lab.declareQueues(),
   inject: async (lab) => {
     const deletedAt = performance.now();
     await deleteEmptyQueue(lab);
@@ -30,7 +27,7 @@ fault(16, 'the request queue is deleted while it is empty, and the worker may no
     lab.figures['said so after ms'] = performance.now() - deletedAt;
   },
   heal: async (lab) => {
-    await declareQueues(lab);
+    await lab.declareQueues();
     await consumesAgain(lab);
   },
 });
@@ -46,11 +43,4 @@ async function consumesAgain({ worker, figures }: FaultLab): Promise<void> {
   const startedAt = performance.now();
   await worker.log(nth(2, ({ msg }) => msg.startsWith('consuming from')));
   figures['consumes again after ms'] = performance.now() - startedAt;
-}
-
-/** As an operator would. */
-async function declareQueues({ broker, queue }: FaultLab): Promise<void> {
-  const connection = await connect(broker.url);
-  await ensureTopology(connection, readSettings({ REQUEST_QUEUE: queue }));
-  await connection.close();
 }

@@ -2,7 +2,8 @@ import { EventEmitter } from 'node:events';
 import type { ConsumeMessage } from 'amqplib';
 import { Settings } from '../../src/config/settings.js';
 import { Capacity } from '../../src/models/capacity.js';
-import { ConfirmedPublisher, Letter } from '../../src/rabbitmq/confirmed.publisher.js';
+import { ConfirmedPublisher } from '../../src/rabbitmq/confirmed.publisher.js';
+import { Letter } from '../../src/rabbitmq/outgoing.js';
 import { RabbitMqTransport } from '../../src/rabbitmq/rabbitmq.transport.js';
 import { SettlingChannel } from './messages.js';
 

@@ -36,7 +36,7 @@ export class Link {
     this.isClosed = true;
     const late = delay(CLOSE_TIMEOUT_MS, undefined, { ref: false });
     await Promise.race([this.connection?.close().catch(() => {}), late]);
-    if (this.connection) breakConnection(this.connection);
+    if (this.connection) streamOf(this.connection).destroy();
   }
 
   private async connectOnce(): Promise<void> {
@@ -62,7 +62,11 @@ export class Link {
   }
 }
 
-/** Drops the socket; its link then makes a new connection. */
-export function breakConnection({ connection }: ChannelModel): void {
-  (connection as unknown as { stream: Duplex }).stream.destroy();
+/** Drops the socket; its link then makes a new connection. Without an error amqplib would wait for the heartbeats. */
+export function breakConnection(connection: ChannelModel): void {
+  streamOf(connection).destroy(new Error('broken'));
+}
+
+function streamOf({ connection }: ChannelModel): Duplex {
+  return (connection as unknown as { stream: Duplex }).stream;
 }

@@ -1,0 +1,23 @@
+/** No queue of that name took the message; the broker has said so by `basic.return`. */
+export class UnroutableError extends Error {
+  constructor(readonly queue: string) {
+    super(`there is no queue '${queue}'`);
+    this.name = 'UnroutableError';
+  }
+}
+
+/** A queue has refused messages for too long for an answer to wait for it: it is full, or its node is not well. */
+export class RefusedError extends Error {
+  constructor(readonly queue: string) {
+    super(`the queue '${queue}' takes no messages; is it full?`);
+    this.name = 'RefusedError';
+  }
+}
+
+/** The message is no longer wanted, or this worker is about to end; it may or may not be with the broker. */
+export class PublishAbandonedError extends Error {
+  constructor() {
+    super('the publish was given up');
+    this.name = 'PublishAbandonedError';
+  }
+}

@@ -1,0 +1,32 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Stage } from './stage.js';
+
+/** Settings of a worker whose model squares numbers below 10; on others the runtime fails. */
+export const LOOKUP = { MODELS_DIR: 'test/support/models', DEFAULT_MODEL: 'lookup' };
+
+/** A time in which every run fails, in workers with these settings. */
+export class ModelOutage {
+  readonly env: Readonly<Record<string, string>>;
+  private readonly file: string;
+
+  constructor(stage: Stage) {
+    const folder = mkdtempSync(join(tmpdir(), 'onnxmq-test-'));
+    stage.atEnd(async () => rmSync(folder, { recursive: true }));
+    this.file = join(folder, 'outage');
+    this.env = {
+      ...LOOKUP,
+      NODE_OPTIONS: '--import ./test/support/hooks/failing-runs.mjs',
+      OUTAGE_FILE: this.file,
+    };
+  }
+
+  begin(): void {
+    writeFileSync(this.file, '');
+  }
+
+  end(): void {
+    rmSync(this.file);
+  }
+}
