@@ -271,13 +271,32 @@ describe.each([
         at(0);
         const broker = await connect();
         await publish('a');
-        for (const [index, ms] of [0, 4_000, 8_000, 12_000].entries()) {
+        for (const [index, ms] of [0, 3_000, 6_000, 9_000].entries()) {
           at(ms);
           await broker.nack(index + 1);
           expect(outcomes).toEqual(['']);
           await delays.end();
           await quiet();
         }
+      });
+
+      it('goes out on another channel after 10 s: RabbitMQ 3.10 may refuse it on this one for ever', async () => {
+        at(0);
+        const first = await connect();
+        await publish('a');
+        for (const [index, ms] of [0, 4_000, 8_000, 12_000].entries()) {
+          at(ms);
+          await first.nack(index + 1);
+          await delays.end();
+          await quiet();
+        }
+        const second = await connect();
+        await first.nack(5);
+        expect(second.received).toEqual(['a']);
+        await second.ack(1);
+        expect(outcomes).toEqual(['confirmed']);
+        await delays.end();
+        expect(publisher.fakeManager.closed).toEqual(['channel']);
       });
 
       it('is given up after 5 s if it is an answer, and others go out: its place may be theirs', async () => {

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { AmqpConnectionManager } from 'amqp-connection-manager';
+import type { AmqpConnectionManager, ChannelWrapper } from 'amqp-connection-manager';
 import type { ConfirmChannel } from 'amqplib';
 import { Settings } from '../config/settings.js';
 import { closedInTime, openBrokerConnection } from './broker.connection.js';
@@ -9,6 +9,8 @@ import { letterOf, messageIdOf, Outgoing, Pending, Purpose } from './outgoing.js
 import { PublishAbandonedError, UnroutableError } from './publish.errors.js';
 import { Refusals } from './refusals.js';
 import { ReturnedMessages } from './returned-messages.js';
+
+const OLD_CHANNEL_MS = 5_000;
 
 /**
  * Publishes persistent, mandatory messages and says when the broker has confirmed them. Has a connection of its
@@ -20,13 +22,18 @@ import { ReturnedMessages } from './returned-messages.js';
 export class ConfirmedPublisher {
   private readonly logger = new Logger('RabbitMQ');
   private manager: AmqpConnectionManager | undefined;
+  private wrapper: ChannelWrapper | undefined;
   private channel: ConfirmChannel | undefined;
   private writer: ChannelWriter | undefined;
   /** What waits for a connection. */
   private parked: Pending[] = [];
-  private readonly refusals = new Refusals((pending) => this.attempt(pending));
+  private readonly refusals = new Refusals(
+    (pending) => this.attempt(pending),
+    () => this.renewChannel(),
+  );
   private readonly missing: MissingQueues;
-  private readonly returned = new ReturnedMessages();
+  /** On the present channel. */
+  private returned = new ReturnedMessages();
   private isBlocked = false;
   private isClosing = false;
 
@@ -49,14 +56,11 @@ export class ConfirmedPublisher {
   start(): void {
     const manager = this.connect();
     this.manager = manager;
+    manager.on('connect', () => (this.isBlocked = false));
     manager.on('blocked', () => (this.isBlocked = true));
     manager.on('unblocked', () => (this.isBlocked = false));
     manager.on('connectFailed', () => this.sendParked());
-    const wrapper = manager.createChannel({
-      confirm: true,
-      setup: (channel: ConfirmChannel) => this.use(channel),
-    });
-    wrapper.on('error', (error) => this.logger.error(`publish: cannot open a channel (${error.message})`));
+    this.openChannel(manager);
   }
 
   /**
@@ -82,15 +86,37 @@ export class ConfirmedPublisher {
     return openBrokerConnection(this.settings, 'publish');
   }
 
+  private openChannel(manager: AmqpConnectionManager): void {
+    this.wrapper = manager.createChannel({
+      confirm: true,
+      setup: (channel: ConfirmChannel) => this.use(channel),
+    });
+    this.wrapper.on('error', (error) =>
+      this.logger.error(`publish: cannot open a channel (${error.message})`),
+    );
+  }
+
+  /**
+   * RabbitMQ 3.10 refuses a channel's messages for ever where the queue got room by a change of its limit. It takes them
+   * on another.
+   */
+  private renewChannel(): void {
+    const { wrapper, manager } = this;
+    if (!manager || this.isClosing) return;
+    this.openChannel(manager);
+    // Until then what is on its way there is confirmed; it would be sent again otherwise.
+    setTimeout(() => void wrapper?.close().catch(() => {}), OLD_CHANNEL_MS);
+  }
+
   private use(channel: ConfirmChannel): void {
-    this.isBlocked = false;
-    this.returned.clear();
+    const returned = new ReturnedMessages();
+    this.returned = returned;
     // No listener for 'error': unhandled, it takes the connection down, and the manager then renews both.
     // First in line for 'close', before amqplib fails the unconfirmed publishes.
     channel.prependListener('close', () => {
       if (this.channel === channel) this.channel = undefined;
     });
-    channel.on('return', (message) => this.returned.add(message));
+    channel.on('return', (message) => returned.add(message));
     this.channel = channel;
     this.writer = new ChannelWriter(channel);
     this.sendParked();
@@ -122,9 +148,10 @@ export class ConfirmedPublisher {
 
   private send(channel: ConfirmChannel, pending: Pending): void {
     const { message } = pending;
+    const { returned } = this;
     const onConfirm = (error: unknown) => {
       if (error) this.retry(pending, channel);
-      else if (this.returned.take(message.queue, messageIdOf(message))) void this.onReturned(pending);
+      else if (returned.take(message.queue, messageIdOf(message))) void this.onReturned(pending);
       else {
         this.refusals.onAccepted(pending);
         pending.resolve();

@@ -7,6 +7,8 @@ import { RefusedError } from './publish.errors.js';
 const ANSWER_WAITS_MS = 5_000;
 /** What was full a moment ago may be still. */
 const RECENT_MS = 5_000;
+/** How long a channel may be refused everything before another is tried. */
+const CHANNEL_PATIENCE_MS = 10_000;
 
 interface Accepted {
   readonly queue: string;
@@ -16,14 +18,24 @@ interface Accepted {
 /** Messages that a queue has refused, as full ones do (`overflow: reject-publish`): they are sent again and again. */
 export class Refusals {
   private waiting: Pending[] = [];
+  /** Queues that have taken nothing since they first refused something. */
+  private readonly full = new Map<string, { readonly since: number; lastAt: number }>();
   private readonly backoff = new Backoff();
   private lastAt = -Infinity;
+  /** Since when nothing that was refused has been taken on the present channel. */
+  private since = 0;
   /** The answer that was taken last, and the last one by another queue; as long as others are refused. */
   private accepted: Accepted | undefined;
   private acceptedElsewhere: Accepted | undefined;
 
-  /** @param send sends one again, unless it is not wanted any more */
-  constructor(private readonly send: (pending: Pending) => void) {}
+  /**
+   * @param send sends one again, unless it is not wanted any more
+   * @param renewChannel has everything sent on another channel from then on
+   */
+  constructor(
+    private readonly send: (pending: Pending) => void,
+    private readonly renewChannel: () => void,
+  ) {}
 
   /** True while messages wait to be sent again, or did a moment ago. */
   get isRecent(): boolean {
@@ -32,30 +44,54 @@ export class Refusals {
 
   /** A message was refused. It is sent again with all others, ever more slowly: a full queue stays so for a while. */
   add(pending: Pending): void {
-    this.lastAt = performance.now();
-    pending.refusedAt ??= this.lastAt;
-    if (this.isInTheWay(pending)) pending.reject(new RefusedError(pending.message.queue));
+    const now = performance.now();
+    if (now - this.lastAt > RECENT_MS) this.since = now;
+    this.lastAt = now;
+    pending.refusedAt ??= now;
+    if (this.isInTheWay(pending, this.fullSince(pending.message.queue)))
+      pending.reject(new RefusedError(pending.message.queue));
     else if (this.waiting.push(pending) === 1) setTimeout(() => this.sendAll(), this.backoff.next());
   }
 
   /** A message was taken. */
   onAccepted({ message, refusedAt }: Pending): void {
-    if (refusedAt !== undefined) this.backoff.reset();
+    if (refusedAt !== undefined) {
+      this.backoff.reset();
+      this.since = turnNow();
+    }
     if (!('body' in message) || turnNow() - this.lastAt > RECENT_MS) return;
     const { queue } = message;
+    this.full.delete(queue);
     if (this.accepted?.queue !== queue) this.acceptedElsewhere = this.accepted;
     this.accepted = { queue, at: turnNow() };
   }
 
   sendAll(): void {
+    if (this.lastAt - this.since > CHANNEL_PATIENCE_MS) {
+      this.since = this.lastAt;
+      this.renewChannel();
+    }
     const { waiting } = this;
     this.waiting = [];
     for (const pending of waiting) this.send(pending);
   }
 
-  private isInTheWay({ message, refusedAt = Infinity }: Pending): boolean {
-    if (!('body' in message) || this.lastAt - refusedAt < ANSWER_WAITS_MS) return false;
+  private fullSince(queue: string): number {
+    let span = this.full.get(queue);
+    if (!span || this.lastAt - span.lastAt > RECENT_MS) {
+      for (const [name, { lastAt }] of this.full)
+        if (this.lastAt - lastAt > RECENT_MS) this.full.delete(name);
+      this.full.set(queue, (span = { since: this.lastAt, lastAt: this.lastAt }));
+    }
+    span.lastAt = this.lastAt;
+    return span.since;
+  }
+
+  /** It has waited for long enough, or those before it have, and answers to other queues went out meanwhile. */
+  private isInTheWay({ message, refusedAt = Infinity }: Pending, fullSince: number): boolean {
+    const since = Math.min(refusedAt, fullSince);
+    if (!('body' in message) || this.lastAt - since < ANSWER_WAITS_MS) return false;
     const other = this.accepted?.queue === message.queue ? this.acceptedElsewhere : this.accepted;
-    return other !== undefined && other.at >= refusedAt;
+    return other !== undefined && other.at >= since;
   }
 }

@@ -1,7 +1,7 @@
 import type { Message } from 'amqplib';
 
 /**
- * What the broker has returned because no queue took it. A return comes before the confirm of its message, and carries
+ * What the broker has returned on a channel because no queue took it. A return comes before the confirm of its message, and carries
  * nothing but the message to know it by.
  */
 export class ReturnedMessages {
@@ -21,10 +21,6 @@ export class ReturnedMessages {
     if (count > 1) this.counts.set(key, count - 1);
     else this.counts.delete(key);
     return true;
-  }
-
-  clear(): void {
-    this.counts.clear();
   }
 }
 

@@ -67,6 +67,20 @@ fault(19, 'the result queue is full', {
   check: boundedInHand,
 });
 
+/** On RabbitMQ 3.10 channels that were refused something may be refused for ever then. */
+fault(19, 'the result queue is full, and its limit is lifted before anybody reads', {
+  ...LITTLE_ROOM,
+  inject: async (lab) => {
+    await stopReading(lab);
+    await untilInHand(lab.worker, PREFETCH);
+  },
+  heal: async (lab) => {
+    await lab.broker.ctl('clear_policy', 'small');
+    await lab.load.results.resume();
+  },
+  check: boundedInHand,
+});
+
 fault(19, 'results are read slowly', {
   ...LITTLE_ROOM,
   inject: async (lab) => {
