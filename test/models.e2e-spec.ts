@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type WorkerProcess } from '../src/cli/worker-process.js';
 import { type BrokerClient } from './support/broker-client.js';
+import { binaryBody, binaryInput, textElements } from './support/binary-body.js';
 import { Stage } from './support/stage.js';
 
 const ECHOED: readonly (readonly [name: string, datatype: string, data: readonly unknown[]])[] = [
@@ -17,6 +18,25 @@ const ECHOED: readonly (readonly [name: string, datatype: string, data: readonly
   ['fp64', 'FP64', [0.1, -1.7e308]],
   ['bytes', 'BYTES', ['', 'naïve "text" 🐇\n']],
 ];
+
+/** As typed arrays have them on this machine, which is little-endian. */
+function elementBytes(datatype: string, data: readonly unknown[]): Buffer {
+  if (datatype === 'BYTES') return textElements(data as string[]);
+  if (datatype === 'BOOL') return Buffer.from(data.map(Number));
+  if (datatype.endsWith('INT64'))
+    return Buffer.from(BigInt64Array.from((data as number[]).map(BigInt)).buffer);
+  const arrays = {
+    UINT8: Uint8Array,
+    UINT16: Uint16Array,
+    UINT32: Uint32Array,
+    INT8: Int8Array,
+    INT16: Int16Array,
+    INT32: Int32Array,
+    FP32: Float32Array,
+    FP64: Float64Array,
+  };
+  return Buffer.from(arrays[datatype as keyof typeof arrays].from(data as number[]).buffer);
+}
 
 describe('models with no model.json', () => {
   const stage = new Stage();
@@ -47,6 +67,47 @@ describe('models with no model.json', () => {
         data,
       })),
     );
+  });
+
+  it('take and give every datatype as bytes', async () => {
+    const pairs = ECHOED.map(
+      ([name, datatype, data]) => [name, datatype, elementBytes(datatype, data)] as const,
+    );
+    const inputs = pairs.map(([name, datatype, bytes]) => binaryInput(name, datatype, [1, 2], bytes));
+    const { content, options } = binaryBody(
+      { id: 'b', model: 'echo', inputs, parameters: { binary_data_output: true } },
+      ...pairs.map(([, , bytes]) => bytes),
+    );
+    const answer = await client.ask(stage.queue, content, options);
+    expect(answer.properties).toMatchObject({
+      type: 'inference.result',
+      contentType: 'application/octet-stream',
+    });
+    const length = Number(answer.headers['inference-header-content-length']);
+    const json = JSON.parse(answer.content.subarray(0, length).toString()) as Record<string, unknown>;
+    expect(json).toMatchObject({ id: 'b', model_name: 'echo' });
+    expect(json['outputs']).toEqual(
+      pairs.map(([name, datatype, bytes]) => binaryInput(`${name}_out`, datatype, [1, 2], bytes)),
+    );
+    const sent = Buffer.concat(pairs.map(([, , bytes]) => bytes));
+    expect(answer.content.subarray(length).equals(sent)).toBe(true);
+  });
+
+  it('say what is wrong with bytes that do not fit, and keep the request as it came', async () => {
+    const dead = await client.collect(stage.deadLetters);
+    const { content, options } = binaryBody(
+      { model: 'mean', inputs: [binaryInput('values', 'FP32', [1, 3], Buffer.alloc(8))] },
+      Buffer.alloc(8),
+    );
+    const { body, properties } = await client.ask(stage.queue, content, {
+      ...options,
+      correlationId: 'short',
+    });
+    expect(properties.contentType).toBe('application/json');
+    expect(body).toMatchObject({ code: 'SHAPE_MISMATCH', error: expect.stringContaining('12 bytes') });
+    const letter = await dead.answerTo('short');
+    expect(letter.content.equals(content)).toBe(true);
+    expect(letter.headers).toMatchObject(options.headers);
   });
 
   it('keep the rows of every datatype apart when requests share batches', async () => {

@@ -20,7 +20,8 @@ const row = (...tensors: TensorData[]): RowOutput => ({
   dims: tensors.map((data) => [data.length]),
 });
 
-const parsed = (...args: Parameters<typeof encodeResult>): unknown => JSON.parse(encodeResult(...args));
+const parsed = (...args: Parameters<typeof encodeResult>): unknown =>
+  JSON.parse(encodeResult(...args) as string);
 
 /** What becomes of one row of one output. */
 function dataOf(datatype: Datatype, data: TensorData): unknown {

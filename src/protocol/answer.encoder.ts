@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { InferenceError } from '../inference/inference.errors.js';
+import { tensorBytes } from './binary-tensors.js';
 import { InferenceRequest, NestPacket } from './inference-request.js';
 import { JsonWriter, quote } from './json-writer.js';
 import { RequestMessage } from './message.js';
@@ -34,31 +35,46 @@ const fixedParts = new WeakMap<AnsweringModel, FixedParts>();
 
 const writer = new JsonWriter();
 
-/** A V2 response as JSON, in Nest's envelope where the request came in one. */
+/** JSON, and the bytes of the tensors that follow it. */
+export interface BinaryBody {
+  readonly json: string;
+  readonly tensors: Buffer;
+}
+
+/**
+ * A V2 response as JSON, in Nest's envelope where the request came in one; or with outputs as bytes behind it, where
+ * the request has asked for that.
+ */
 export function encodeResult(
-  request: Identity & Pick<InferenceRequest, 'outputs'>,
+  request: Identity & Pick<InferenceRequest, 'outputs' | 'binaryOutputs'>,
   model: AnsweringModel,
   rows: readonly RowOutput[],
-): string {
+): string | BinaryBody {
   const fixed = fixedParts.get(model) ?? fixPartsOf(model);
   writer.start();
   if (request.packet) openEnvelope(request.packet, 'response');
   writer.raw(fixed.head);
   if (request.id !== undefined) writer.raw(',"id":').string(request.id);
+  let tensors: Buffer[] | undefined;
   let separator = ',"outputs":[';
   for (let index = 0; index < model.outputs.length; index++) {
     const { name, datatype } = model.outputs[index] as TensorSpec;
     if (request.outputs && !request.outputs.includes(name)) continue;
     writer.raw(separator).raw(fixed.outputs[index] as string);
     writeShape(model, index, rows);
-    writer.raw(fixed.datatypes[index] as string);
-    writeData(datatype, index, rows);
+    if (request.binaryOutputs && isBinary(name, request.binaryOutputs))
+      (tensors ??= []).push(writeBinaryData(datatype, index, rows));
+    else writeData(fixed, datatype, index, rows);
     separator = ',';
   }
   writer.raw(']');
   writeLabels(fixed, rows);
   writer.raw(request.packet ? '},"isDisposed":true}' : '}');
-  return writer.end();
+  return tensors ? { json: writer.end(), tensors: Buffer.concat(tensors) } : writer.end();
+}
+
+function isBinary(name: string, binary: 'all' | readonly string[]): boolean {
+  return binary === 'all' || binary.includes(name);
 }
 
 function fixPartsOf(model: AnsweringModel): FixedParts {
@@ -82,7 +98,13 @@ function writeShape({ isBatched }: AnsweringModel, index: number, rows: readonly
   }
 }
 
-function writeData(datatype: Datatype, index: number, rows: readonly RowOutput[]): void {
+function writeData(
+  { datatypes }: FixedParts,
+  datatype: Datatype,
+  index: number,
+  rows: readonly RowOutput[],
+): void {
+  writer.raw(datatypes[index] as string);
   let separator = '';
   for (const row of rows) {
     const data = row.tensors[index] as TensorData;
@@ -105,6 +127,13 @@ function writeElements(datatype: Datatype, data: TensorData): void {
       else if (typeof value === 'number') writer.number(value);
       else writer.raw(String(value));
     }
+}
+
+/** @returns the bytes */
+function writeBinaryData(datatype: Datatype, index: number, rows: readonly RowOutput[]): Buffer {
+  const bytes = tensorBytes(rows.map(({ tensors }) => tensors[index] as TensorData));
+  writer.raw(`],"datatype":"${datatype}","parameters":{"binary_data_size":${bytes.length}}}`);
+  return bytes;
 }
 
 /** The error answer, in Nest's envelope (as `err`) where the request came in one. */

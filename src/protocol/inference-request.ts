@@ -11,13 +11,15 @@ export interface InferenceRequest {
   input: NamedTensors | ShorthandRow;
   /** Names of the outputs asked for; none means all. */
   readonly outputs?: readonly string[];
+  /** Those of them whose elements are to come as bytes; none means all as JSON. */
+  readonly binaryOutputs?: 'all' | readonly string[];
   /** Not to be inferred after this moment, in ms on the clock of `performance.now()`. */
   readonly deadline?: number;
   /** Nest's packet id, where the request came in a Nest packet. */
   readonly packet?: NestPacket;
 }
 
-/** V2 JSON: `inputs`. */
+/** V2: `inputs`. */
 export interface NamedTensors {
   readonly form: 'tensors';
   readonly tensors: readonly RequestTensor[];
@@ -36,7 +38,7 @@ export interface RequestTensor {
   readonly name: string;
   readonly shape: readonly number[];
   readonly datatype: string;
-  /** Flat in row-major order, or nested as `shape` says. */
+  /** Flat in row-major order, or nested as `shape` says; or the elements as bytes, in a Buffer. */
   readonly data: unknown;
 }
 

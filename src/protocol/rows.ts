@@ -1,4 +1,5 @@
 import { InferenceError } from '../inference/inference.errors.js';
+import { readBinaryTensor } from './binary-tensors.js';
 import { InferenceRequest, NamedTensors, RequestTensor } from './inference-request.js';
 import { elementCount, isDatatype, slice, TensorData, TensorSpec } from './tensor.js';
 import { readTensor } from './tensor.reader.js';
@@ -161,8 +162,10 @@ function checkedTensor(
   return { tensor, spec };
 }
 
-function read(tensor: RequestTensor, spec: TensorSpec): TensorData {
-  return readTensor(spec.name, spec.datatype, tensor.shape, tensor.data);
+function read({ shape, data }: RequestTensor, { name, datatype }: TensorSpec): TensorData {
+  return Buffer.isBuffer(data)
+    ? readBinaryTensor(name, datatype, shape, data)
+    : readTensor(name, datatype, shape, data);
 }
 
 function fits(dims: readonly number[], shape: TensorSpec['shape']): boolean {

@@ -10,7 +10,7 @@ let poolUsed = 0;
  * A piece of a larger array, as Node does with small Buffers: an array of its own takes two allocations outside of
  * V8's heap, and each batch of messages would bring the next full garbage collection nearer.
  */
-function pooledFloats(length: number): Float32Array {
+export function pooledFloats(length: number): Float32Array {
   if (length > POOL_LENGTH / 8) return new Float32Array(length);
   if (poolUsed + length > pool.length) {
     pool = new Float32Array(POOL_LENGTH);

@@ -1,8 +1,10 @@
-/** An answer to a request, for a queue by way of the default exchange; persistent JSON. */
+/** An answer to a request, for a queue by way of the default exchange; persistent. */
 export interface Answer {
   readonly queue: string;
   /** JSON. */
   readonly body: string;
+  /** The bytes of tensors that follow it. */
+  readonly tensors?: Buffer;
   readonly type: 'inference.result' | 'inference.error';
   readonly messageId: string;
   readonly correlationId?: string;
@@ -45,7 +47,7 @@ export function maxBytesOf({ queue, body, type, messageId, correlationId, tracep
  *
  * @param target has room for {@link maxBytesOf}, from `offset` on
  * @param channel the channel's number
- * @param answer its body fits in one frame, its queue and ids in 255 bytes each
+ * @param answer its body is all JSON and fits in one frame, its queue and ids in 255 bytes each
  * @returns the offset after it
  */
 export function writeAnswer(target: Buffer, offset: number, channel: number, answer: Answer): number {

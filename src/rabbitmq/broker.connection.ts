@@ -68,7 +68,7 @@ export function openBrokerConnection(settings: Settings, role: 'consume' | 'publ
  * Breaks a connection, upon which its manager makes a new one and runs the setup again. The manager's own `reconnect()`
  * takes its listeners off first, so that a socket that dies meanwhile would end the process.
  */
-export function renewConnection(manager: AmqpConnectionManager | null, reason: string): void {
+export function renewConnection(manager: AmqpConnectionManager | null | undefined, reason: string): void {
   const { stream } = (manager?.connection?.connection ?? {}) as { stream?: Duplex };
   stream?.destroy(new Error(reason));
 }

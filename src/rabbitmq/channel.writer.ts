@@ -42,13 +42,14 @@ export class ChannelWriter {
   }
 
   /**
-   * True when {@link publish} takes it: its body fits in one frame, its names in short strings, and the channel is not
-   * closing. amqplib refuses the others with a reason.
+   * True when {@link publish} takes it: its body is all JSON and fits in one frame, its names in short strings, and the
+   * channel is not closing. amqplib takes the others, or refuses them with a reason.
    */
   takes(answer: Answer): boolean {
     const { frameMax } = this.internals.connection;
     return (
       !Object.hasOwn(this.internals, 'sendMessage') && // amqplib puts one that throws there
+      answer.tensors === undefined &&
       maxBytesOf(answer) <= Math.min(CHUNK_BYTES, (frameMax || Infinity) - FRAME_OVERHEAD) &&
       isShort(answer.queue) &&
       isShort(answer.messageId) &&

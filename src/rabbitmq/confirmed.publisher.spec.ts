@@ -8,7 +8,7 @@ import { channelNumber, MemoryBroker, quiet } from '../../test/support/memory-br
 import { readSettings } from '../config/settings.js';
 import { ConfirmedPublisher } from './confirmed.publisher.js';
 import { Letter, Outgoing } from './outgoing.js';
-import { PublishAbandonedError, RefusedError, UnroutableError } from './publish.errors.js';
+import { PublishAbandonedError, RefusedError, TooLargeError, UnroutableError } from './publish.errors.js';
 
 /** The publisher, over channels of a real amqplib to brokers in memory. */
 class PublisherInMemory extends ConfirmedPublisher {
@@ -58,6 +58,11 @@ class Connected {
     );
   }
 
+  closeChannel(replyText: string): void {
+    const reason = { replyCode: 406, replyText, classId: 60, methodId: 40 };
+    this.broker.deliver(method('ChannelClose', this.number, reason));
+  }
+
   /** Breaks the connection, as the network does. */
   async cut(): Promise<void> {
     this.broker.destroy(new Error('cut'));
@@ -82,6 +87,9 @@ const letter = (messageId: string): Letter => ({
   content: Buffer.from('{}'),
   options: { messageId, mandatory: true },
 });
+
+const withBytes = (message: Outgoing, bytes: number): Outgoing =>
+  'body' in message ? { ...message, body: 'x'.repeat(bytes) } : { ...message, content: Buffer.alloc(bytes) };
 
 describe.each([
   ['an answer', answer],
@@ -225,6 +233,25 @@ describe.each([
     publisher.fakeManager.emit('blocked', {});
     await connect();
     expect(publisher.state).toBe('open');
+  });
+
+  it('refuses what is too large for the broker, which closes the channel for it, and sends the others again', async () => {
+    const first = await connect();
+    const large = publisher.publish(withBytes(message('large'), 3), wanted);
+    large.catch(() => {});
+    await publish('small');
+    first.closeChannel('PRECONDITION_FAILED - message size 3 is larger than configured max size 2');
+    await quiet();
+    expect(publisher.fakeManager.renewals).toBe(1);
+    await first.cut();
+    const second = await connect();
+    await expect(large).rejects.toThrow(/3 bytes, the broker takes 2/);
+    expect(second.received).toEqual(['small']);
+    await second.ack(1);
+    expect(outcomes).toEqual(['confirmed']);
+    await expect(publisher.publish(withBytes(message('large'), 3), wanted)).rejects.toBeInstanceOf(
+      TooLargeError,
+    );
   });
 
   it('refuses what AMQP cannot encode, and keeps the others in step with their confirms', async () => {

@@ -2,15 +2,17 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { AmqpConnectionManager, ChannelWrapper } from 'amqp-connection-manager';
 import type { ConfirmChannel } from 'amqplib';
 import { Settings } from '../config/settings.js';
-import { closedInTime, openBrokerConnection } from './broker.connection.js';
+import { closedInTime, openBrokerConnection, renewConnection } from './broker.connection.js';
 import { ChannelWriter } from './channel.writer.js';
 import { MissingQueues } from './missing-queues.js';
-import { letterOf, messageIdOf, Outgoing, Pending, Purpose } from './outgoing.js';
-import { PublishAbandonedError, UnroutableError } from './publish.errors.js';
+import { bytesOf, letterOf, messageIdOf, Outgoing, Pending, Purpose } from './outgoing.js';
+import { PublishAbandonedError, TooLargeError, UnroutableError } from './publish.errors.js';
 import { Refusals } from './refusals.js';
 import { ReturnedMessages } from './returned-messages.js';
 
 const OLD_CHANNEL_MS = 5_000;
+/** What the broker closes the channel with for a message over its `max_message_size`. */
+const TOO_LARGE = /message size \d+ is larger than .*max size (\d+)/;
 
 /**
  * Publishes persistent, mandatory messages and says when the broker has confirmed them. Has a connection of its
@@ -34,6 +36,8 @@ export class ConfirmedPublisher {
   private readonly missing: MissingQueues;
   /** On the present channel. */
   private returned = new ReturnedMessages();
+  /** The most that the broker takes in one message, once it has said so: it closes the channel for more. */
+  private maxBytes = Infinity;
   private isBlocked = false;
   private isClosing = false;
 
@@ -65,7 +69,7 @@ export class ConfirmedPublisher {
 
   /**
    * @returns when the broker has confirmed the message, which may be after reconnecting
-   * @throws UnroutableError, PublishAbandonedError, RefusedError for an answer that is in the way (a letter waits for room), or RangeError
+   * @throws UnroutableError, TooLargeError, PublishAbandonedError, RefusedError for an answer that is in the way (a letter waits for room), or RangeError
    *   or TypeError for what AMQP cannot encode
    */
   publish(message: Outgoing, purpose: Purpose): Promise<void> {
@@ -111,7 +115,7 @@ export class ConfirmedPublisher {
   private use(channel: ConfirmChannel): void {
     const returned = new ReturnedMessages();
     this.returned = returned;
-    // No listener for 'error': unhandled, it takes the connection down, and the manager then renews both.
+    channel.on('error', (error: Error) => this.onChannelError(error));
     // First in line for 'close', before amqplib fails the unconfirmed publishes.
     channel.prependListener('close', () => {
       if (this.channel === channel) this.channel = undefined;
@@ -120,6 +124,13 @@ export class ConfirmedPublisher {
     this.channel = channel;
     this.writer = new ChannelWriter(channel);
     this.sendParked();
+  }
+
+  /** Nothing renews a channel alone. */
+  private onChannelError({ message }: Error): void {
+    const [, maxBytes] = TOO_LARGE.exec(message) ?? [];
+    if (maxBytes) this.maxBytes = Number(maxBytes);
+    renewConnection(this.manager, message);
   }
 
   private sendParked(): void {
@@ -131,6 +142,10 @@ export class ConfirmedPublisher {
   private attempt(pending: Pending): void {
     if (this.isClosing || pending.purpose.isStale) {
       pending.reject(new PublishAbandonedError());
+      return;
+    }
+    if (this.maxBytes < Infinity && bytesOf(pending.message) > this.maxBytes) {
+      pending.reject(new TooLargeError(bytesOf(pending.message), this.maxBytes));
       return;
     }
     const { channel } = this;

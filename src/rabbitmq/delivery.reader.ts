@@ -157,6 +157,9 @@ export class DeliveryReader {
       case 'I':
         this.at += 4;
         return bytes.readInt32BE(at);
+      case 's':
+        this.at += 2;
+        return bytes.readInt16BE(at);
       case 'b':
         this.at += 1;
         return bytes.readInt8(at);

@@ -1,4 +1,5 @@
 import type { Options } from 'amqplib';
+import { JSON_LENGTH_HEADER } from '../protocol/binary-tensors.js';
 import { Answer } from './answer.frames.js';
 
 /** Any other message for a queue, by way of the default exchange. */
@@ -27,16 +28,29 @@ export interface Pending {
   reject(error: Error): void;
 }
 
-/** An answer that is too large for one frame, as amqplib takes it. */
-export function letterOf({ queue, body, traceparent, mandatory, ...properties }: Answer): Letter {
-  const options = { ...properties, mandatory, persistent: true, contentType: 'application/json' };
+/** An answer as amqplib takes it: one that is too large for one frame, or has bytes behind its JSON. */
+export function letterOf({ queue, body, tensors, traceparent, mandatory, ...properties }: Answer): Letter {
+  const json = Buffer.from(body);
+  const headers = {
+    ...(traceparent === undefined ? {} : { traceparent }),
+    ...(tensors ? { [JSON_LENGTH_HEADER]: json.length } : {}),
+  };
+  const contentType = tensors ? 'application/octet-stream' : 'application/json';
+  const options = { ...properties, mandatory, persistent: true, contentType };
   return {
     queue,
-    content: Buffer.from(body),
-    options: traceparent === undefined ? options : { ...options, headers: { traceparent } },
+    content: tensors ? Buffer.concat([json, tensors]) : json,
+    options: Object.keys(headers).length === 0 ? options : { ...options, headers },
   };
 }
 
 export function messageIdOf(message: Outgoing): string | undefined {
   return 'body' in message ? message.messageId : message.options.messageId;
+}
+
+/** Of the body. */
+export function bytesOf(message: Outgoing): number {
+  return 'body' in message
+    ? Buffer.byteLength(message.body) + (message.tensors?.length ?? 0)
+    : message.content.length;
 }

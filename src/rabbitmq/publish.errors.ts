@@ -14,6 +14,14 @@ export class RefusedError extends Error {
   }
 }
 
+/** The broker takes no message of that size; see its `max_message_size`. */
+export class TooLargeError extends Error {
+  constructor(bytes: number, maxBytes: number) {
+    super(`it has ${bytes} bytes, the broker takes ${maxBytes} (max_message_size)`);
+    this.name = 'TooLargeError';
+  }
+}
+
 /** The message is no longer wanted, or this worker is about to end; it may or may not be with the broker. */
 export class PublishAbandonedError extends Error {
   constructor() {

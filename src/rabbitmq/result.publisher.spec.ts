@@ -8,7 +8,7 @@ import { Answer } from './answer.frames.js';
 import { ConfirmedOutcomes } from './confirmed-outcomes.js';
 import { ConfirmedPublisher } from './confirmed.publisher.js';
 import { Letter, Outgoing, Purpose } from './outgoing.js';
-import { PublishAbandonedError, RefusedError, UnroutableError } from './publish.errors.js';
+import { PublishAbandonedError, RefusedError, TooLargeError, UnroutableError } from './publish.errors.js';
 import { ResultPublisher } from './result.publisher.js';
 
 /** A broker that confirms at once, or answers as the test says. */
@@ -132,6 +132,18 @@ describe('ResultPublisher', () => {
       expect(activity.takeSummary().answered).toBe(0);
     });
 
+    it('fails with TOO_LARGE where the broker takes no message of that size', async () => {
+      publisher.answer = () => Promise.reject(new TooLargeError(20, 10));
+      const published = results().publish(deliver({}, { replyTo: 'a' }).delivery, 'r', body);
+      await expect(published).rejects.toMatchObject({ code: 'TOO_LARGE' });
+    });
+
+    it('goes out with the bytes of its tensors', async () => {
+      const tensors = Buffer.from([1, 2, 3]);
+      await results().publish(deliver({}, { replyTo: 'a' }).delivery, 'r', { json: body, tensors });
+      expect(publisher.answers).toMatchObject([{ body, tensors }]);
+    });
+
     it('cannot be written where what its request echoes cannot: then the request is at fault', async () => {
       publisher.answer = () => Promise.reject(new TypeError('too long'));
       const published = results().publish(deliver({}, { replyTo: 'a' }).delivery, 'r', body);
@@ -226,6 +238,18 @@ describe('ResultPublisher', () => {
       expect(headers).toMatchObject({ 'x-error-code': 'SHAPE_MISMATCH' });
       expect(headers).not.toHaveProperty('own');
       expect(activity.takeSummary().deadLettered).toBe(1);
+    });
+
+    it('keeps even then how long the JSON is that precedes its binary tensors', async () => {
+      publisher.answer = (message) =>
+        'options' in message && 'own' in (message.options.headers ?? {})
+          ? Promise.reject(new RangeError('too large'))
+          : Promise.resolve();
+      const headers = { own: 1, 'inference-header-content-length': 77 };
+      await results().bury(deliver({}, { headers }).delivery, {}, error, undefined);
+      expect(publisher.letters.at(-1)?.options.headers).toMatchObject({
+        'inference-header-content-length': 77,
+      });
     });
 
     it('fails, uncounted, where there is no dead-letter queue', async () => {

@@ -3,12 +3,13 @@ import type { Options } from 'amqplib';
 import { Settings } from '../config/settings.js';
 import { InferenceError } from '../inference/inference.errors.js';
 import { Activity } from '../metrics/activity.js';
-import { answerId, encodeError, Identity } from '../protocol/answer.encoder.js';
+import { answerId, BinaryBody, encodeError, Identity } from '../protocol/answer.encoder.js';
+import { JSON_LENGTH_HEADER } from '../protocol/binary-tensors.js';
 import { turnNow } from '../turn-clock.js';
 import { Answer } from './answer.frames.js';
 import { ConfirmedOutcomes } from './confirmed-outcomes.js';
 import { ConfirmedPublisher } from './confirmed.publisher.js';
-import { PublishAbandonedError, RefusedError, UnroutableError } from './publish.errors.js';
+import { PublishAbandonedError, RefusedError, TooLargeError, UnroutableError } from './publish.errors.js';
 import { deadLetterProperties, reasonHeaders } from './dead-letter.js';
 import { Delivery } from './delivery.js';
 import { retryHeaders, retryProperties } from './retry.js';
@@ -42,10 +43,10 @@ export class ResultPublisher {
   /**
    * The result, to the requester's `reply_to`, else to `RESULTS_QUEUE`, else nowhere.
    *
-   * @throws InferenceError REPLY_UNROUTABLE when that queue does not exist, REPLY_REFUSED when it is full,
-   *   INVALID_REQUEST when what is echoed in an answer cannot be written
+   * @throws InferenceError REPLY_UNROUTABLE when that queue does not exist, REPLY_REFUSED when it is full, TOO_LARGE when
+   *   the broker takes no message of that size, INVALID_REQUEST when what is echoed in an answer cannot be written
    */
-  publish(delivery: Delivery, id: string | undefined, body: string): Promise<void> {
+  publish(delivery: Delivery, id: string | undefined, body: string | BinaryBody): Promise<void> {
     if (this.isConfirmed(delivery)) return Promise.resolve(); // meanwhile, on its earlier way through this process
     return this.answer(delivery, id, 'inference.result', body).then(() => {
       this.activity.answered(turnNow() - delivery.receivedAt);
@@ -129,7 +130,8 @@ export class ResultPublisher {
     await this.publisher.publish({ queue, content, options }, delivery).catch((failure: unknown) => {
       // Headers that amqplib cannot write again: over 64 KiB with the reason, or of types it only reads.
       if (!(failure instanceof RangeError || failure instanceof TypeError)) throw failure;
-      return this.publisher.publish({ queue, content, options: { ...options, headers: least } }, delivery);
+      const headers = { ...least, ...jsonLengthHeader(delivery) };
+      return this.publisher.publish({ queue, content, options: { ...options, headers } }, delivery);
     });
   }
 
@@ -137,7 +139,7 @@ export class ResultPublisher {
     delivery: Delivery,
     id: string | undefined,
     type: Answer['type'],
-    body: string,
+    body: string | BinaryBody,
   ): Promise<void> {
     const { properties } = delivery.message;
     const queue = (properties.replyTo as string | undefined) || this.settings.RESULTS_QUEUE;
@@ -149,7 +151,8 @@ export class ResultPublisher {
     return this.publisher.publish(
       {
         queue,
-        body,
+        body: typeof body === 'string' ? body : body.json,
+        tensors: typeof body === 'string' ? undefined : body.tensors,
         type,
         messageId: answerId(delivery.message, id),
         correlationId: properties.correlationId as string | undefined,
@@ -172,6 +175,11 @@ export class ResultPublisher {
       throw new InferenceError('REPLY_REFUSED', `the answer finds no room: ${error.message}`, {
         isOwnFault: error.queue !== this.settings.RESULTS_QUEUE,
       });
+    if (error instanceof TooLargeError)
+      throw new InferenceError(
+        'TOO_LARGE',
+        `the answer is too large: ${error.message}; ask for less at once`,
+      );
     if (error instanceof RangeError || error instanceof TypeError)
       throw new InferenceError(
         'INVALID_REQUEST',
@@ -179,4 +187,11 @@ export class ResultPublisher {
       );
     throw error;
   };
+}
+
+/** Without it a body with binary tensors cannot be read any more. */
+function jsonLengthHeader({ message }: Delivery): Record<string, unknown> {
+  const length: unknown = message.properties.headers?.[JSON_LENGTH_HEADER];
+  const isPlain = typeof length === 'number' || (typeof length === 'string' && length.length < 20);
+  return isPlain ? { [JSON_LENGTH_HEADER]: length } : {};
 }

@@ -41,7 +41,7 @@ async function measureEncoding(classes: number): Promise<void> {
 
   const answer: Answer = {
     queue: 'answers',
-    body: encodeResult({ id: '1' }, model, rows),
+    body: encodeResult({ id: '1' }, model, rows) as string,
     type: 'inference.result',
     messageId: '1.answer',
     correlationId: '1',

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { type ErrorCode } from '../../../src/inference/inference.errors.js';
+import { binaryBody, binaryInput } from '../../support/binary-body.js';
 import { OddRequest } from './odd-requests.js';
 
 const RANDOM_ONES = 200;
@@ -26,7 +27,17 @@ export function lyingTensors(image: readonly number[], seed: number): OddRequest
     code,
     body: { inputs: [{ ...tensor, ...change }] },
   });
+  const bytes = Buffer.from(Float32Array.from(image).buffer);
+  const binary = binaryInput('image', 'FP32', tensor.shape, bytes);
+  const binaryLie = (oddity: string, code: ErrorCode, change: object): OddRequest => {
+    const { content, options } = binaryBody({ inputs: [{ ...binary, ...change }] }, bytes);
+    return { oddity, code, body: content, options };
+  };
   return [
+    binaryLie('fewer bytes than the shape needs', 'SHAPE_MISMATCH', { shape: [2, 64] }),
+    binaryLie('bytes of another datatype', 'DATATYPE_MISMATCH', { datatype: 'FP64' }),
+    binaryLie('more bytes than there are', 'INVALID_REQUEST', { parameters: { binary_data_size: 2 ** 52 } }),
+    binaryLie('bytes that are of no tensor', 'INVALID_REQUEST', { parameters: {}, data: image }),
     lie('a negative dimension', 'INVALID_REQUEST', { shape: [-1, 64] }),
     lie('a fractional dimension', 'INVALID_REQUEST', { shape: [0.5, 128] }),
     lie('a dimension of 2^53', 'INVALID_REQUEST', { shape: [2 ** 53, 64] }),
