@@ -69,8 +69,8 @@ export class ConfirmedPublisher {
 
   /**
    * @returns when the broker has confirmed the message, which may be after reconnecting
-   * @throws UnroutableError, TooLargeError, PublishAbandonedError, RefusedError for an answer that is in the way (a letter waits for room), or RangeError
-   *   or TypeError for what AMQP cannot encode
+   * @throws UnroutableError, TooLargeError, PublishAbandonedError, RefusedError for an answer that is in the way (a letter
+   *   waits for room), or RangeError or TypeError for what AMQP cannot encode
    */
   publish(message: Outgoing, purpose: Purpose): Promise<void> {
     return new Promise((resolve, reject) =>

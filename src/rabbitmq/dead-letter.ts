@@ -1,5 +1,6 @@
 import type { MessageProperties, Options } from 'amqplib';
 import { InferenceError } from '../inference/inference.errors.js';
+import { JSON_LENGTH_HEADER } from '../protocol/binary-tensors.js';
 import { Delivery } from './delivery.js';
 
 /** The broker acts on these, or counts with them: on a copy they would do harm. */
@@ -17,7 +18,7 @@ const KEPT_PROPERTIES = [
   'priority',
 ] as const;
 
-/** Why a message is dead, as headers. */
+/** Why a message is dead, as headers; and what its body cannot be read without. */
 export function reasonHeaders(
   delivery: Delivery,
   error: InferenceError,
@@ -31,7 +32,14 @@ export function reasonHeaders(
     'x-first-failed-at': (headers['x-first-failed-at'] as unknown) ?? new Date().toISOString(),
     ...(model === undefined ? {} : { 'x-model': model }),
     ...displacedHeaders(delivery),
+    ...jsonLengthHeader(headers[JSON_LENGTH_HEADER]),
   };
+}
+
+/** Of a body with binary tensors. */
+function jsonLengthHeader(length: unknown): Record<string, unknown> {
+  const isPlain = typeof length === 'number' || (typeof length === 'string' && length.length < 20);
+  return isPlain ? { [JSON_LENGTH_HEADER]: length } : {};
 }
 
 /** What the broker would act on as a property of a copy: drop it, or refuse it for its user. */

@@ -189,6 +189,7 @@ export class Intake {
    * away often enough. They begin when the others are gone.
    */
   private async thinOut(): Promise<void> {
+    if (this.crowd.length === 0) return;
     const crowd = this.crowd
       .splice(0)
       .toSorted((one, other) => one.suspicion.company - other.suspicion.company);

@@ -4,7 +4,6 @@ import { Settings } from '../config/settings.js';
 import { InferenceError } from '../inference/inference.errors.js';
 import { Activity } from '../metrics/activity.js';
 import { answerId, BinaryBody, encodeError, Identity } from '../protocol/answer.encoder.js';
-import { JSON_LENGTH_HEADER } from '../protocol/binary-tensors.js';
 import { turnNow } from '../turn-clock.js';
 import { Answer } from './answer.frames.js';
 import { ConfirmedOutcomes } from './confirmed-outcomes.js';
@@ -130,8 +129,7 @@ export class ResultPublisher {
     await this.publisher.publish({ queue, content, options }, delivery).catch((failure: unknown) => {
       // Headers that amqplib cannot write again: over 64 KiB with the reason, or of types it only reads.
       if (!(failure instanceof RangeError || failure instanceof TypeError)) throw failure;
-      const headers = { ...least, ...jsonLengthHeader(delivery) };
-      return this.publisher.publish({ queue, content, options: { ...options, headers } }, delivery);
+      return this.publisher.publish({ queue, content, options: { ...options, headers: least } }, delivery);
     });
   }
 
@@ -187,11 +185,4 @@ export class ResultPublisher {
       );
     throw error;
   };
-}
-
-/** Without it a body with binary tensors cannot be read any more. */
-function jsonLengthHeader({ message }: Delivery): Record<string, unknown> {
-  const length: unknown = message.properties.headers?.[JSON_LENGTH_HEADER];
-  const isPlain = typeof length === 'number' || (typeof length === 'string' && length.length < 20);
-  return isPlain ? { [JSON_LENGTH_HEADER]: length } : {};
 }

@@ -1,8 +1,8 @@
 import type { Message } from 'amqplib';
 
 /**
- * What the broker has returned on a channel because no queue took it. A return comes before the confirm of its message, and carries
- * nothing but the message to know it by.
+ * What the broker has returned on a channel because no queue took it. A return comes before the confirm of its message,
+ * and carries nothing but the message to know it by.
  */
 export class ReturnedMessages {
   private readonly counts = new Map<string, number>();
