@@ -67,3 +67,8 @@ export function asInferenceError(error: unknown, code: ErrorCode, what: string):
   const reason = error instanceof Error ? error.message : String(error);
   return new InferenceError(code, `${what}: ${reason}`, { cause: error });
 }
+
+/** @param message what is wrong with the request itself, and what to send instead */
+export function invalidRequest(message: string): InferenceError {
+  return new InferenceError('INVALID_REQUEST', message);
+}

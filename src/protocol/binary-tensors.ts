@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { InferenceError } from '../inference/inference.errors.js';
+import { InferenceError, invalidRequest } from '../inference/inference.errors.js';
 import { RequestMessage } from './message.js';
 import { allocate, Datatype, elementCount, TensorData } from './tensor.js';
 import { pooledFloats } from './tensor.reader.js';
@@ -23,7 +23,7 @@ export function jsonLengthOf(content: Buffer, { properties }: RequestMessage): n
   if (header === undefined) return undefined;
   const length = typeof header === 'string' && /^\d{1,15}$/.test(header) ? Number(header) : header;
   if (typeof length !== 'number' || !Number.isSafeInteger(length) || length <= 0 || length > content.length)
-    throw invalid(
+    throw invalidRequest(
       `the header ${JSON_LENGTH_HEADER} must be the length of the JSON at the beginning of the body, from 1 to ${content.length} bytes`,
     );
   return length;
@@ -42,14 +42,14 @@ export class BinaryTensors {
    */
   take(where: string, size: unknown): Buffer {
     if (!this.bytes)
-      throw invalid(
+      throw invalidRequest(
         `${where} says binary_data_size, but the message has no header ${JSON_LENGTH_HEADER}; add it, or send \`data\``,
       );
     const left = this.bytes.length - this.at;
     if (!Number.isSafeInteger(size) || (size as number) < 0)
-      throw invalid(`${where}.parameters.binary_data_size must be a whole number of bytes`);
+      throw invalidRequest(`${where}.parameters.binary_data_size must be a whole number of bytes`);
     if ((size as number) > left)
-      throw invalid(
+      throw invalidRequest(
         `${where}.parameters.binary_data_size is ${size as number}, and ${left} bytes are left in the body`,
       );
     const start = this.at;
@@ -61,7 +61,9 @@ export class BinaryTensors {
   end(): void {
     const left = (this.bytes?.length ?? 0) - this.at;
     if (left > 0)
-      throw invalid(`${left} bytes are left behind the tensors; binary_data_size of \`inputs\` says less`);
+      throw invalidRequest(
+        `${left} bytes are left behind the tensors; binary_data_size of \`inputs\` says less`,
+      );
   }
 }
 
@@ -149,8 +151,4 @@ function areFlags(bytes: Buffer): boolean {
 
 function bytesPerElement(datatype: Exclude<Datatype, 'BYTES'>): number {
   return (allocate(datatype, 0) as Exclude<TensorData, string[]>).BYTES_PER_ELEMENT;
-}
-
-function invalid(message: string): InferenceError {
-  return new InferenceError('INVALID_REQUEST', message);
 }

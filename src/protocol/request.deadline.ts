@@ -1,4 +1,4 @@
-import { InferenceError } from '../inference/inference.errors.js';
+import { invalidRequest } from '../inference/inference.errors.js';
 import { RequestMessage } from './message.js';
 
 /** A timestamp of whole seconds may lie up to this long before the moment that it stands for. */
@@ -26,7 +26,7 @@ export function readDeadline(
     remainingMs = Math.min(remainingMs, absolute - wallClockAt(receivedAt));
   if (timeout !== undefined) {
     if (typeof timeout !== 'number' || !(timeout >= 0))
-      throw new InferenceError('INVALID_REQUEST', '`parameters.timeout` must be a number of microseconds');
+      throw invalidRequest('`parameters.timeout` must be a number of microseconds');
     if (timeout > 0) remainingMs = Math.min(remainingMs, timeout / 1000); // 0: none, as in Triton
   }
   return remainingMs === Infinity ? undefined : receivedAt + remainingMs;

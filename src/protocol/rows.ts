@@ -1,4 +1,4 @@
-import { InferenceError } from '../inference/inference.errors.js';
+import { InferenceError, invalidRequest } from '../inference/inference.errors.js';
 import { readBinaryTensor } from './binary-tensors.js';
 import { InferenceRequest, NamedTensors, RequestTensor } from './inference-request.js';
 import { elementCount, isDatatype, slice, TensorData, TensorSpec } from './tensor.js';
@@ -36,8 +36,7 @@ export function rowsOf(request: InferenceRequest, model: ModelSignature): Row[] 
     (name) => !model.outputs.some((output) => output.name === name),
   );
   if (unknownOutput !== undefined)
-    throw new InferenceError(
-      'INVALID_REQUEST',
+    throw invalidRequest(
       `model '${model.name}' has no output '${unknownOutput}'; its outputs are ${describeAll(model.outputs)}`,
     );
   const { input } = request;
@@ -47,8 +46,7 @@ export function rowsOf(request: InferenceRequest, model: ModelSignature): Row[] 
 function shorthandRow(data: unknown, model: ModelSignature): Row {
   const [spec, ...others] = model.inputs;
   if (!spec || others.length > 0)
-    throw new InferenceError(
-      'INVALID_REQUEST',
+    throw invalidRequest(
       `\`data\` serves models with one input; send \`inputs\` for ${describeAll(model.inputs)}`,
     );
   const dims =

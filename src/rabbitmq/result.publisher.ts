@@ -1,9 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Options } from 'amqplib';
 import { Settings } from '../config/settings.js';
-import { InferenceError } from '../inference/inference.errors.js';
+import { InferenceError, invalidRequest } from '../inference/inference.errors.js';
 import { Activity } from '../metrics/activity.js';
-import { answerId, BinaryBody, encodeError, Identity } from '../protocol/answer.encoder.js';
+import { BinaryBody, encodeError, Identity } from '../protocol/answer.encoder.js';
+import { answerId } from '../protocol/answer.id.js';
 import { turnNow } from '../turn-clock.js';
 import { Answer } from './answer.frames.js';
 import { ConfirmedOutcomes } from './confirmed-outcomes.js';
@@ -179,8 +180,7 @@ export class ResultPublisher {
         `the answer is too large: ${error.message}; ask for less at once`,
       );
     if (error instanceof RangeError || error instanceof TypeError)
-      throw new InferenceError(
-        'INVALID_REQUEST',
+      throw invalidRequest(
         `the answer cannot carry the properties of its request; use short texts in UTF-8 (${error.message})`,
       );
     throw error;
