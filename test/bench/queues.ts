@@ -24,9 +24,10 @@ export class Queues {
   async publish(workload: Workload, first: number, end: number): Promise<void> {
     for (let index = first; index < end; index++) {
       const id = String(index);
-      const isRoom = this.channel.sendToQueue(this.requests, workload.body(index), {
+      const { content, options } = workload.request(index);
+      const isRoom = this.channel.sendToQueue(this.requests, content, {
+        ...options,
         persistent: true,
-        contentType: 'application/json',
         correlationId: id,
         messageId: id,
         replyTo: this.results,

@@ -17,6 +17,7 @@ const feeds = {
 
 await session.run(feeds);
 const startedAt = performance.now();
+const cpuAtStart = process.cpuUsage();
 let batches = 0;
 let elapsedMs = 0;
 while (elapsedMs < Number(SECONDS) * 1000) {
@@ -24,4 +25,5 @@ while (elapsedMs < Number(SECONDS) * 1000) {
   batches++;
   elapsedMs = performance.now() - startedAt;
 }
-console.log(JSON.stringify({ batches, rows: batches * batchSize, elapsedMs }));
+const { user, system } = process.cpuUsage(cpuAtStart);
+console.log(JSON.stringify({ batches, rows: batches * batchSize, elapsedMs, cpuUs: user + system }));

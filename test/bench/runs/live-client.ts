@@ -45,9 +45,10 @@ export class LiveClient {
     const now = performance.now();
     this.sentAt[index] = now;
     this.dueAt[index] = dueAt ?? now;
-    this.channel.sendToQueue(this.requests, this.workload.body(index), {
+    const { content, options } = this.workload.request(index);
+    this.channel.sendToQueue(this.requests, content, {
+      ...options,
       persistent: true,
-      contentType: 'application/json',
       correlationId: id,
       messageId: id,
       replyTo: this.replies,

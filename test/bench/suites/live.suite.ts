@@ -1,7 +1,5 @@
-import { HAND_WRITTEN, ONNXMQ } from '../contestants.js';
+import { Contestant, HAND_WRITTEN, ONNXMQ } from '../contestants.js';
 import { Effort, Step } from '../plan.js';
-import { Results } from '../results.js';
-import { Rig } from '../rig.js';
 import { runClosedLoop, runRate } from '../runs/live-run.js';
 import { Workload } from '../workload.js';
 
@@ -17,21 +15,31 @@ export const SATURATION = 100;
 const SATURATING = 2000;
 const IDLE_IO_MS = [0, 50];
 
-/** Latency by rate, up to what worker, broker and load generator can do together. */
+/**
+ * Latency by rate, up to what worker, broker and load generator can do together. At high load the hand-written loop is
+ * asked for as much, to tell the worker's share from that of broker and machine.
+ */
 export function rateSteps(digits: Workload, effort: Effort): Omit<Step, 'round'>[] {
-  const job = { contestant: ONNXMQ, workload: digits, ioDelayMs: RATE_IO_MS };
-  const step = { suite: RATE, subject: ONNXMQ.name };
+  const jobOf = (contestant: Contestant) => ({ contestant, workload: digits, ioDelayMs: RATE_IO_MS });
+  const atShare = (share: number, contestant = ONNXMQ): Omit<Step, 'round'> => ({
+    suite: RATE,
+    subject: contestant.name,
+    x: share,
+    measure: (rig, results) => {
+      const saturation = results.median(RATE, ONNXMQ.name, SATURATION, 'perSecond');
+      if (!saturation) throw new Error('it needs the measured saturation');
+      return runRate(rig, jobOf(contestant), (saturation * share) / 100, effort.seconds);
+    },
+  });
   return [
-    { ...step, x: SATURATION, measure: (rig) => runClosedLoop(rig, job, SATURATING, effort.seconds) },
-    ...(effort.sweeps === 'all' ? SHARES : [HIGH_LOAD]).map((share) => ({
-      ...step,
-      x: share,
-      measure: (rig: Rig, results: Results) => {
-        const saturation = results.median(RATE, ONNXMQ.name, SATURATION, 'perSecond');
-        if (!saturation) throw new Error('it needs the measured saturation');
-        return runRate(rig, job, (saturation * share) / 100, effort.seconds);
-      },
-    })),
+    {
+      suite: RATE,
+      subject: ONNXMQ.name,
+      x: SATURATION,
+      measure: (rig) => runClosedLoop(rig, jobOf(ONNXMQ), SATURATING, effort.seconds),
+    },
+    ...(effort.sweeps === 'all' ? SHARES : [HIGH_LOAD]).map((share) => atShare(share)),
+    atShare(HIGH_LOAD, HAND_WRITTEN),
   ];
 }
 

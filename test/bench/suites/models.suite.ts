@@ -1,6 +1,7 @@
 import { BARE_LOOP, ONNXMQ } from '../contestants.js';
 import { Figures } from '../figures.js';
 import { Effort, Step } from '../plan.js';
+import { Results } from '../results.js';
 import { Rig } from '../rig.js';
 import { runBacklog, runBacklogHeard } from '../runs/backlog-run.js';
 import { Workload } from '../workload.js';
@@ -8,12 +9,15 @@ import { Workload } from '../workload.js';
 export const MODELS = 'models';
 export const BARE = 'bare-loop';
 export const EVENT_LOOP = 'event-loop';
-/** Rows in a batch of both onnxmq and the bare loop. */
-const BATCH_SIZE = 64;
+/** Rows in a batch, at most; and in a message that holds many. */
+export const BATCH_SIZE = 64;
+/** Of what onnxmq does in rows; of the bare loop it is the model's name alone. */
+export const BY_ONNXMQ = 'onnxmq: mlp-29mb';
 const LONG_BATCH_MS = 100;
 const SHORT_HEARTBEAT_S = 5;
 /** Roughly what a worker does of each, in messages a second: so many are given for each second of a run. */
 const MLP_RATE = 4000;
+const MLP_ROWS_RATE = 8000;
 const CONVOLUTION_RATE = 400;
 const SLOW_RATE = 15;
 /** Of few messages, one worker is to leave some to the other. */
@@ -23,6 +27,8 @@ const VERY_FEW_IN_HAND = { CONCURRENCY: '3', PREFETCH: '3', BATCH_MAX_SIZE: '1' 
 export interface Models {
   readonly digits: Workload;
   readonly mlp: Workload;
+  /** The same with {@link BATCH_SIZE} rows in each message, as binary tensors. */
+  readonly mlpInBatches: Workload;
   readonly convolution: Workload;
   /** Takes about 100 ms a row. */
   readonly slow: Workload;
@@ -30,7 +36,7 @@ export interface Models {
 
 /** Models that differ in what they compute, with one worker and with two; a bare loop beside them. */
 export function modelSteps(
-  { digits, mlp, convolution, slow }: Models,
+  { digits, mlp, mlpInBatches, convolution, slow }: Models,
   effort: Effort,
 ): Omit<Step, 'round'>[] {
   const { seconds } = effort;
@@ -54,11 +60,17 @@ export function modelSteps(
       withWorkers(convolution, workers, seconds * CONVOLUTION_RATE, FEW_IN_HAND),
       withWorkers(slow, workers, seconds * SLOW_RATE, VERY_FEW_IN_HAND),
     ]),
+    {
+      suite: BARE,
+      subject: BY_ONNXMQ,
+      x: BATCH_SIZE,
+      measure: (rig) => runInBatches(rig, mlpInBatches, effort),
+    },
     ...[mlp, convolution].map((workload) => ({
       suite: BARE,
       subject: workload.model,
       x: BATCH_SIZE,
-      measure: (rig: Rig) => runBareLoop(rig, workload, effort),
+      measure: (rig: Rig, results: Results) => runBareLoop(rig, workload, results, effort),
     })),
   ];
 }
@@ -73,12 +85,28 @@ export function eventLoopStep({ slow }: Models, effort: Effort): Omit<Step, 'rou
   };
 }
 
-async function runBareLoop(rig: Rig, workload: Workload, { seconds }: Effort): Promise<Figures> {
-  const settings = { BATCH_MAX_SIZE: String(BATCH_SIZE), SECONDS: String(seconds) };
+/** In rows, not messages. */
+async function runInBatches(rig: Rig, workload: Workload, { seconds }: Effort): Promise<Figures> {
+  const messages = Math.ceil((seconds * MLP_ROWS_RATE) / BATCH_SIZE);
+  const { perSecond = NaN, cpuUs = NaN, ...others } = await runBacklog(rig, onnxmqWith(workload), messages);
+  return { ...others, perSecond: perSecond * BATCH_SIZE, cpuUs: cpuUs / BATCH_SIZE };
+}
+
+/** In batches as large as onnxmq's, which may have found smaller ones to be as good. */
+async function runBareLoop(
+  rig: Rig,
+  workload: Workload,
+  results: Results,
+  { seconds }: Effort,
+): Promise<Figures> {
+  const batch = Math.round(results.median(BARE, BY_ONNXMQ, BATCH_SIZE, 'meanBatch') ?? BATCH_SIZE);
+  const settings = { BATCH_MAX_SIZE: String(batch), SECONDS: String(seconds) };
   const loop = await rig.runAlone({ contestant: BARE_LOOP, workload, ioDelayMs: 0, settings });
+  const rows = loop.total('rows');
   return {
-    perSecond: (loop.total('rows') / loop.total('elapsedMs')) * 1000,
-    meanBatch: BATCH_SIZE,
+    perSecond: (rows / loop.total('elapsedMs')) * 1000,
+    cpuUs: loop.total('cpuUs') / rows,
+    meanBatch: batch,
   };
 }
 

@@ -50,7 +50,7 @@ export function concurrencySteps(digits: Workload, effort: Effort): Omit<Step, '
 /** Throughput and cost by size of a row, with a model that hardly computes. */
 export function bodySteps(means: readonly Workload[], effort: Effort): Omit<Step, 'round'>[] {
   return pointsOf(means, effort).map((workload) => {
-    const bytes = workload.body(0).length;
+    const bytes = workload.request(0).content.length;
     const prefetch = Math.min(MAX_PREFETCH, Math.ceil(MAX_IN_HAND_BYTES / bytes));
     const messages = Math.ceil(Math.min(effort.messages, MAX_RUN_BYTES / bytes));
     const job = { contestant: ONNXMQ, workload, ioDelayMs: 0, settings: inHand(prefetch) };
