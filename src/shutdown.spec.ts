@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Settings } from './config/settings.js';
 import { InferenceService } from './inference/inference.service.js';
 import { ConfirmedPublisher } from './rabbitmq/confirmed.publisher.js';
@@ -24,12 +24,16 @@ class FakeTransport {
   }
 }
 
-async function shutDown(transport: FakeTransport, drainTimeoutMs: number): Promise<void> {
+async function shutDown(
+  transport: FakeTransport,
+  drainTimeoutMs: number,
+  release: () => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
   const shutdown = new Shutdown(
     { DRAIN_TIMEOUT_MS: drainTimeoutMs } as Settings,
     transport as unknown as RabbitMqTransport,
     { close: () => Promise.resolve() } as ConfirmedPublisher,
-    { release: () => Promise.resolve() } as InferenceService,
+    { release } as InferenceService,
   );
   await shutdown.onModuleDestroy();
   await shutdown.beforeApplicationShutdown();
@@ -37,11 +41,26 @@ async function shutDown(transport: FakeTransport, drainTimeoutMs: number): Promi
 }
 
 describe('the shutdown', () => {
+  afterEach(() => {
+    jest.useRealTimers();
+    jest.restoreAllMocks();
+  });
+
   it('does not wait for ever for a broker that never says that it has cancelled the consumer', async () => {
     const transport = new FakeTransport(never);
     await shutDown(transport, 10);
     expect(transport.drains).toEqual([expect.any(Number)]);
     expect(transport.drains[0]).toBeLessThan(2);
+  });
+
+  it('ends hard when a model does not end: an exit in order would wait for its thread', async () => {
+    jest.useFakeTimers();
+    const kill = jest.spyOn(process, 'kill').mockReturnValue(true);
+    void shutDown(new FakeTransport(Promise.resolve()), 10, () => never);
+    await jest.advanceTimersByTimeAsync(5_009);
+    expect(kill).not.toHaveBeenCalled();
+    await jest.advanceTimersByTimeAsync(1);
+    expect(kill).toHaveBeenCalledWith(process.pid, 'SIGKILL');
   });
 
   it('leaves what is in hand the time that the broker did not take', async () => {

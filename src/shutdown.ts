@@ -55,13 +55,18 @@ export class Shutdown implements OnModuleDestroy, BeforeApplicationShutdown, OnA
     const limitMs = this.settings.DRAIN_TIMEOUT_MS + CLOSE_TIMEOUT_MS;
     this.end = setTimeout(() => {
       this.logger.error(`not closed after ${limitMs} ms: ending now; the broker has what was in hand`);
-      process.exit(1);
+      endAtOnce();
     }, limitMs).unref();
   }
 
   /** Without its thread the worker answers nothing. The broker has what was in hand, and gives it to another. */
   private crash(error: Error): void {
     this.logger.error(error.message);
-    process.exit(1);
+    endAtOnce();
   }
+}
+
+/** `process.exit` would wait for threads, and a thread for the end of its run, which may never come. */
+function endAtOnce(): void {
+  process.kill(process.pid, 'SIGKILL');
 }

@@ -9,8 +9,8 @@ import { type BrokerClient, type Inbox, type Letter } from './support/broker-cli
 import { canControlBroker, rabbitmqctl } from './support/broker-control.js';
 import { TcpProxy } from './support/tcp-proxy.js';
 import { eventually } from './support/eventually.js';
-import { Stage } from './support/stage.js';
 import { untilInHand } from './support/probes.js';
+import { Stage } from './support/stage.js';
 
 const MAX_MESSAGE_BYTES = 20_000;
 const { images } = readTestSet();
@@ -270,6 +270,20 @@ describe('a result whose queue is gone', () => {
     // The others are not held up by it.
     const { properties } = await client.ask(stage.queue, { data: image });
     expect(properties.type).toBe('inference.result');
+  });
+});
+
+describe('a direct reply to a name that RabbitMQ has not made', () => {
+  const stage = new Stage();
+  afterAll(() => stage.clear());
+
+  it('costs nobody else an answer, and does not come again and again', async () => {
+    const worker = await stage.worker();
+    const client = await stage.client();
+    await client.send(stage.queue, { data: image }, { replyTo: 'amq.rabbitmq.reply-to.x.y' });
+    const answers = await Promise.all(images.map((data) => client.ask(stage.queue, { data })));
+    expect(answers.map(({ properties }) => properties.type)).toEqual(images.map(() => 'inference.result'));
+    await untilInHand(worker, 0);
   });
 });
 

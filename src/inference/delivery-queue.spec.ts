@@ -139,6 +139,23 @@ describe('DeliveryQueue', () => {
       expect({ isDropped, inProcess: inProcess() }).toEqual({ isDropped: true, inProcess: [suspect] });
     });
 
+    it('lets go of what the broker has again, and keeps the order of what is left', () => {
+      const { queue, finish, inProcess } = working(1);
+      const lost = (one: Delivery) => Object.assign(one, { isStale: true });
+      const [blocker, before, suspect, after] = [delivery(0), delivery(1), delivery(3, 1), delivery(5)];
+      const gone = [delivery(2), delivery(4, 1), delivery(6)];
+      for (const one of [blocker, before, gone[0], suspect, gone[1], after, gone[2]])
+        queue.push(one as Delivery);
+      for (const one of gone) lost(one);
+      expect(new Set(queue.removeStale())).toEqual(new Set(gone));
+      const order = [blocker, before, suspect, after];
+      for (const one of order) {
+        expect(inProcess()).toEqual([one]);
+        finish(one);
+      }
+      expect(inProcess()).toEqual([]);
+    });
+
     it('does not wait for what is nobody’s business any longer', () => {
       const { queue, inProcess } = working(2);
       const [stuck, suspect] = [delivery(0), delivery(1, 1)];

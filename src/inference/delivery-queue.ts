@@ -41,6 +41,22 @@ export class DeliveryQueue {
     return at >= 0;
   }
 
+  /** Takes out those that the broker has again. */
+  removeStale(): Delivery[] {
+    let at = 0;
+    let gone = 0;
+    const removed = this.waiting.extract(({ isStale }) => {
+      if (isStale && at++ < this.ahead) gone++;
+      else at++;
+      return isStale;
+    });
+    this.ahead -= gone;
+    removed.push(...this.suspects.filter(({ isStale }) => isStale));
+    this.suspects = this.suspects.filter(({ isStale }) => !isStale);
+    if (this.isCareful) this.arrange();
+    return removed;
+  }
+
   /** The first asking of a taker; from then on it asks by {@link next}. */
   join(taker: Taker): void {
     this.inProcess++;

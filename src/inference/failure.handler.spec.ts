@@ -17,4 +17,20 @@ describe('a failed delivery', () => {
     await failures.fail(delivery, new PublishAbandonedError());
     expect(counted).toEqual([]);
   });
+
+  it('keeps its deadline through its retries, also when its body was never read', async () => {
+    const outage = { failed: () => {} } as unknown as Outage;
+    const deadlines: unknown[] = [];
+    const results = {
+      isConfirmed: () => false,
+      retry: (...[, , , { deadline }]: Parameters<ResultPublisher['retry']>) => {
+        deadlines.push(deadline);
+        return Promise.resolve();
+      },
+    } as unknown as ResultPublisher;
+    const failures = new FailureHandler(readSettings({}), results, outage);
+    const { delivery } = deliver({}, { expiration: '60000' });
+    await failures.fail(delivery, new Error('the guard is not well'));
+    expect(deadlines).toEqual([delivery.receivedAt + 60_000]);
+  });
 });

@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
+import { readDeadline } from '../protocol/request.deadline.js';
 import { identify } from '../protocol/request.decoder.js';
 import { UnroutableError } from '../rabbitmq/publish.errors.js';
 import { Delivery } from '../rabbitmq/delivery.js';
@@ -66,11 +67,11 @@ export class FailureHandler {
     return content.length > this.settings.MAX_MESSAGE_BYTES ? Buffer.alloc(0) : content;
   }
 
-  private decide(error: InferenceError, delivery: Delivery, { request }: Progress): Disposition {
+  private decide(error: InferenceError, delivery: Delivery, progress: Progress): Disposition {
     return dispositionOf(error, delivery, {
       delaysMs: this.settings.RETRY_DELAYS_MS,
       isOutage: this.outage.code !== undefined,
-      remainingMs: (request?.deadline ?? Infinity) - performance.now(),
+      remainingMs: (deadlineOf(delivery, progress) ?? Infinity) - performance.now(),
     });
   }
 
@@ -96,10 +97,11 @@ export class FailureHandler {
     delivery: Delivery,
     error: InferenceError,
     retry: Extract<Disposition, { action: 'retry' }>,
-    { request, model }: Progress,
+    progress: Progress,
   ): Promise<boolean> {
     try {
-      await this.results.retry(delivery, error, retry, { model, deadline: request?.deadline });
+      const deadline = deadlineOf(delivery, progress);
+      await this.results.retry(delivery, error, retry, { model: progress.model, deadline });
       return true;
     } catch (failure) {
       if (failure instanceof UnroutableError) {
@@ -119,4 +121,9 @@ export class FailureHandler {
     await new Promise((resolve) => setTimeout(resolve, HAND_BACK_DELAY_MS));
     delivery.handBack();
   }
+}
+
+/** Of a body that was not decoded, the properties alone may hold it. */
+function deadlineOf({ message, receivedAt }: Delivery, { request }: Progress): number | undefined {
+  return request ? request.deadline : readDeadline(message.properties, undefined, receivedAt);
 }

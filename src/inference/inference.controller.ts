@@ -4,6 +4,7 @@ import { INFER_PATTERN } from '../protocol/request.decoder.js';
 import { Delivery } from '../rabbitmq/delivery.js';
 import { RabbitMqTransport } from '../rabbitmq/rabbitmq.transport.js';
 import { FailureHandler } from './failure.handler.js';
+import { asInferenceError } from './inference.errors.js';
 import { InferencePipeline } from './inference.pipeline.js';
 import { NestEnhancers } from './nest-enhancers.js';
 
@@ -16,7 +17,9 @@ export class InferenceController implements OnApplicationBootstrap {
     private readonly enhancers: NestEnhancers,
     failures: FailureHandler,
   ) {
-    transport.onRefused = (delivery, error) => void failures.fail(delivery, error);
+    transport.onRefused = (delivery, error) =>
+      void failures.fail(delivery, asInferenceError(error, 'INTERNAL', 'the worker refused it').asOwnFault());
+    transport.onChannelLost = () => this.pipeline.forgetStale();
     transport.onAbandoned = (delivery) => this.pipeline.abandon(delivery);
   }
 

@@ -89,6 +89,14 @@ export class InferencePipeline {
     this.deliveries.leave();
   }
 
+  /** A channel is gone, and the broker has again what had not begun: it will come once more, and is not kept twice. */
+  forgetStale(): void {
+    for (const delivery of this.deliveries.removeStale()) {
+      this.waitingForSlot.end(delivery);
+      delivery.drop();
+    }
+  }
+
   /** Never rejects: a rejection would end its slot. @returns the delivery */
   private async process(delivery: Delivery): Promise<Delivery> {
     delivery.isBegun = true;

@@ -24,11 +24,14 @@ describe('ConfirmedOutcomes', () => {
     expect(outcomes.has(first('a'))).toBe(false);
   });
 
-  it('tells apart the attempts of a request, and bodies of other sizes', () => {
+  it('tells apart the attempts of a request, and other bodies', () => {
     outcomes.remember(first('a'));
     expect(outcomes.has(again('a', { headers: { 'x-attempts': 1 } }))).toBe(false);
     expect(outcomes.has(again('a', {}, { data: [1] }))).toBe(false);
     expect(outcomes.has(again('a'))).toBe(true);
+    outcomes.remember(deliver({ data: [1] }, { messageId: 'b' }).delivery);
+    expect(outcomes.has(again('b', {}, { data: [2] }))).toBe(false);
+    expect(outcomes.has(again('b', {}, { data: [1] }))).toBe(true);
   });
 
   it('tells apart requests of one id that are answered elsewhere, or as something else', () => {

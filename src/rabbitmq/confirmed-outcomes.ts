@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { Injectable } from '@nestjs/common';
 import { Capacity } from '../models/capacity.js';
 import { turnNow } from '../turn-clock.js';
@@ -8,8 +9,8 @@ const REMEMBERED_FOR_MS = 60_000;
 
 /**
  * The outcomes that the broker has confirmed last. A request whose ack was lost comes again; where its outcome is
- * among these, an ack is all that it still needs. Requests are told apart by `message_id`, and by where and as what they
- * are answered: whoever sends one again may wait elsewhere. Those without a `message_id` are not remembered, as two of them
+ * among these, an ack is all that it still needs. Requests are told apart by `message_id` and body, and by where and as what
+ * they are answered: whoever sends one again may wait elsewhere. Those without a `message_id` are not remembered, as two of them
  * may be equal.
  *
  * It is as large as the prefetch: of more messages no ack can be missing. On the way of a message it only writes; what
@@ -21,7 +22,7 @@ export class ConfirmedOutcomes {
   private readonly correlationIds: unknown[] = [];
   private readonly replyTos: unknown[] = [];
   private readonly attempts: number[] = [];
-  private readonly bytes: number[] = [];
+  private readonly checksums: number[] = [];
   private readonly confirmedAt: number[] = [];
   private next = 0;
   /** When the outcomes of a key were confirmed, oldest key first. */
@@ -37,7 +38,7 @@ export class ConfirmedOutcomes {
     this.correlationIds[this.next] = correlationId;
     this.replyTos[this.next] = replyTo;
     this.attempts[this.next] = delivery.attempts;
-    this.bytes[this.next] = delivery.message.content.length;
+    this.checksums[this.next] = crc32(delivery.message.content);
     this.confirmedAt[this.next] = turnNow();
     if (++this.next >= this.capacity.prefetch) this.next = 0;
   }
@@ -49,7 +50,7 @@ export class ConfirmedOutcomes {
     const { messageId, correlationId, replyTo } = properties;
     if (!messageId) return false;
     this.sort();
-    const key = keyOf([messageId, correlationId, replyTo, delivery.attempts, content.length]);
+    const key = keyOf([messageId, correlationId, replyTo, delivery.attempts, crc32(content)]);
     const times = this.known.get(key);
     const confirmedAt = times?.shift();
     if (times?.length === 0) this.known.delete(key);
@@ -59,14 +60,15 @@ export class ConfirmedOutcomes {
   private sort(): void {
     for (const [index, id] of this.ids.entries()) {
       const names = [id, this.correlationIds[index], this.replyTos[index]];
-      const key = keyOf([...names, this.attempts[index], this.bytes[index]]);
+      const key = keyOf([...names, this.attempts[index], this.checksums[index]]);
       const times = this.known.get(key);
       const confirmedAt = this.confirmedAt[index] as number;
-      if (times) times.unshift(confirmedAt);
-      else this.known.set(key, [confirmedAt]);
+      times?.unshift(confirmedAt);
+      times?.splice(this.capacity.prefetch);
+      if (!times) this.known.set(key, [confirmedAt]);
     }
     this.ids.length = this.correlationIds.length = this.replyTos.length = 0;
-    this.attempts.length = this.bytes.length = this.confirmedAt.length = this.next = 0;
+    this.attempts.length = this.checksums.length = this.confirmedAt.length = this.next = 0;
     for (const key of this.known.keys()) {
       if (this.known.size <= this.capacity.prefetch) break;
       this.known.delete(key);

@@ -101,7 +101,7 @@ describe.each([
   let outcomes: string[];
 
   beforeEach(() => {
-    publisher = new PublisherInMemory(readSettings({}));
+    publisher = new PublisherInMemory(readSettings({ RESULTS_QUEUE: 'answers' }));
     publisher.start();
     [open, outcomes] = [[], []];
   });
@@ -224,6 +224,19 @@ describe.each([
     expect(outcomes).toEqual([PublishAbandonedError.name]);
   });
 
+  it('gives up a direct reply with which two connections were lost: RabbitMQ 3 closes them for a wrong name', async () => {
+    const reply = publisher.publish({ ...message('a'), queue: 'amq.rabbitmq.reply-to.x.y' }, wanted);
+    const outcome = reply.catch((error: unknown) => error);
+    await publish('b');
+    for (let connection = 1; connection <= 2; connection++) {
+      const broker = await connect();
+      expect(broker.received).toEqual(['a', 'b']);
+      await broker.cut();
+    }
+    expect(await outcome).toBeInstanceOf(UnroutableError);
+    expect((await connect()).received).toEqual(['b']);
+  });
+
   it('says while the broker blocks publishing, and no longer on a new connection', async () => {
     await connect();
     publisher.fakeManager.emit('blocked', {});
@@ -294,7 +307,7 @@ describe.each([
         jest.restoreAllMocks();
       });
 
-      it('waits for room as long as it takes, while no answer goes anywhere else', async () => {
+      it('waits for room in RESULTS_QUEUE as long as it takes, while no answer goes anywhere else', async () => {
         at(0);
         const broker = await connect();
         await publish('a');
@@ -347,6 +360,60 @@ describe.each([
         if (outcomes[0] === '') await delays.end();
       });
     });
+
+    if ('body' in message('a'))
+      describe('for long, and is an answer for a queue of one requester,', () => {
+        const start = performance.now();
+        const at = (ms: number) => jest.spyOn(performance, 'now').mockReturnValue(start + ms);
+        afterEach(() => {
+          jest.restoreAllMocks();
+        });
+
+        /** What became of one that the broker refuses at once. */
+        const refused = async (broker: Connected, tag: number): Promise<unknown> => {
+          const published = publisher.publish({ ...answer('a'), queue: 'its own' }, wanted);
+          const outcome = published.then(
+            () => 'confirmed',
+            (error: unknown) => error,
+          );
+          await quiet();
+          await broker.nack(tag);
+          return Promise.race([outcome, quiet().then(() => 'waits')]);
+        };
+
+        it('is given up after 5 s, though not by its own fault: nothing says that it is not the broker', async () => {
+          at(0);
+          const broker = await connect();
+          expect(await refused(broker, 1)).toBe('waits');
+          at(5_000);
+          const refusal = await refused(broker, 2);
+          expect(refusal).toBeInstanceOf(RefusedError);
+          expect(refusal).toMatchObject({ queue: 'its own', isItsOwnFault: false });
+          await delays.end();
+          await quiet();
+          await broker.nack(3); // the first one, which was sent again
+        });
+
+        it('has those after it go out on another channel after 10 s', async () => {
+          at(0);
+          const first = await connect();
+          await refused(first, 1);
+          at(3_000);
+          await delays.end();
+          await quiet();
+          await first.nack(2);
+          at(6_000);
+          await delays.end();
+          await quiet();
+          await first.nack(3);
+          for (const [index, ms] of [9_000, 12_000].entries()) {
+            at(ms);
+            expect(await refused(first, 4 + index)).toBeInstanceOf(RefusedError);
+          }
+          await delays.end();
+          expect(publisher.fakeManager.closed).toEqual(['channel']);
+        });
+      });
 
     it('sends it again on the next connection when this one is lost meanwhile', async () => {
       const first = await connect();

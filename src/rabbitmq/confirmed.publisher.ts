@@ -5,12 +5,17 @@ import { Settings } from '../config/settings.js';
 import { closedInTime, openBrokerConnection, renewConnection } from './broker.connection.js';
 import { ChannelWriter } from './channel.writer.js';
 import { MissingQueues } from './missing-queues.js';
-import { bytesOf, letterOf, messageIdOf, Outgoing, Pending, Purpose } from './outgoing.js';
+import { bytesOf, isDirectReply, letterOf, messageIdOf, Outgoing, Pending, Purpose } from './outgoing.js';
 import { PublishAbandonedError, TooLargeError, UnroutableError } from './publish.errors.js';
 import { Refusals } from './refusals.js';
 import { ReturnedMessages } from './returned-messages.js';
 
 const OLD_CHANNEL_MS = 5_000;
+/**
+ * RabbitMQ 3 closes the connection, with error 541, upon a direct reply to a name that it has not made; to send it again and
+ * again would cost all other answers theirs.
+ */
+const DIRECT_REPLY_LOSSES = 2;
 /** What the broker closes the channel with for a message over its `max_message_size`. */
 const TOO_LARGE = /message size \d+ is larger than .*max size (\d+)/;
 
@@ -29,10 +34,7 @@ export class ConfirmedPublisher {
   private writer: ChannelWriter | undefined;
   /** What waits for a connection. */
   private parked: Pending[] = [];
-  private readonly refusals = new Refusals(
-    (pending) => this.attempt(pending),
-    () => this.renewChannel(),
-  );
+  private readonly refusals: Refusals;
   private readonly missing: MissingQueues;
   /** On the present channel. */
   private returned = new ReturnedMessages();
@@ -42,6 +44,11 @@ export class ConfirmedPublisher {
   private isClosing = false;
 
   constructor(private readonly settings: Settings) {
+    this.refusals = new Refusals(
+      settings.RESULTS_QUEUE,
+      (pending) => this.attempt(pending),
+      () => this.renewChannel(),
+    );
     this.missing = new MissingQueues(settings, () => this.manager?.connection);
   }
 
@@ -74,7 +81,7 @@ export class ConfirmedPublisher {
    */
   publish(message: Outgoing, purpose: Purpose): Promise<void> {
     return new Promise((resolve, reject) =>
-      this.attempt({ message, purpose, refusedAt: undefined, isReturned: false, resolve, reject }),
+      this.attempt({ message, purpose, refusedAt: undefined, isReturned: false, losses: 0, resolve, reject }),
     );
   }
 
@@ -191,6 +198,8 @@ export class ConfirmedPublisher {
 
   private retry(pending: Pending, usedChannel: ConfirmChannel): void {
     if (this.channel === usedChannel) this.refusals.add(pending);
+    else if (++pending.losses >= DIRECT_REPLY_LOSSES && isDirectReply(pending.message.queue))
+      pending.reject(new UnroutableError(pending.message.queue));
     else this.attempt(pending);
   }
 }

@@ -47,6 +47,17 @@ describe('a dead letter', () => {
     expect(letterOf({ headers: received }).headers).toMatchObject(received);
   });
 
+  it.each([
+    ['x-attempts', [-1e300, 2 ** 50 + 0.5, -3, 'many']],
+    ['x-first-failed-at', ['x'.repeat(70_000), -1e300]],
+    ['inference-header-content-length', [2 ** 50 + 0.5, '9'.repeat(70_000)]],
+  ])('takes no %s into its reason that could not be written again', (name, values) => {
+    for (const value of values) {
+      const { delivery } = deliver({}, { headers: { [name]: value } });
+      expect(Object.values(reasonHeaders(delivery, error))).not.toContain(value);
+    }
+  });
+
   it('replaces the reason of an earlier failure', () => {
     const headers = { 'x-error-code': 'INTERNAL', 'x-error-message': 'old' };
     expect(letterOf({ headers }).headers).toMatchObject({ 'x-error-code': 'SHAPE_MISMATCH' });

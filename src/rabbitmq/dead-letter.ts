@@ -6,6 +6,9 @@ import { Delivery } from './delivery.js';
 /** The broker acts on these, or counts with them: on a copy they would do harm. */
 const BROKER_HEADERS = ['CC', 'BCC', 'x-delivery-count', 'x-acquired-count'];
 
+/** Of those that are taken over into the reason. */
+const MAX_HEADER_LENGTH = 100;
+
 const KEPT_PROPERTIES = [
   'contentType',
   'contentEncoding',
@@ -29,7 +32,7 @@ export function reasonHeaders(
     'x-error-code': error.code,
     'x-error-message': error.message,
     'x-attempts': delivery.attempts,
-    'x-first-failed-at': (headers['x-first-failed-at'] as unknown) ?? new Date().toISOString(),
+    'x-first-failed-at': shortText(headers['x-first-failed-at']) ?? new Date().toISOString(),
     ...(model === undefined ? {} : { 'x-model': model }),
     ...displacedHeaders(delivery),
     ...jsonLengthHeader(headers[JSON_LENGTH_HEADER]),
@@ -38,8 +41,13 @@ export function reasonHeaders(
 
 /** Of a body with binary tensors. */
 function jsonLengthHeader(length: unknown): Record<string, unknown> {
-  const isPlain = typeof length === 'number' || (typeof length === 'string' && length.length < 20);
+  const isPlain = Number.isSafeInteger(length) || shortText(length) !== undefined;
   return isPlain ? { [JSON_LENGTH_HEADER]: length } : {};
+}
+
+/** A header is the producer's, who may have written anything; these must be such as can be written again. */
+function shortText(header: unknown): string | undefined {
+  return typeof header === 'string' && header.length <= MAX_HEADER_LENGTH ? header : undefined;
 }
 
 /** What the broker would act on as a property of a copy: drop it, or refuse it for its user. */

@@ -70,7 +70,7 @@ export class Delivery {
 
   private count(header: string): number {
     const count: unknown = this.message.properties.headers?.[header];
-    return typeof count === 'number' ? count : 0;
+    return Number.isSafeInteger(count) && (count as number) >= 0 ? (count as number) : 0;
   }
 
   private settle(): boolean {

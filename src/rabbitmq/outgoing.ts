@@ -24,6 +24,8 @@ export interface Pending {
   refusedAt: number | undefined;
   /** It was returned as unroutable before. */
   isReturned: boolean;
+  /** Connections that were lost before it was confirmed. */
+  losses: number;
   resolve(): void;
   reject(error: Error): void;
 }
@@ -53,4 +55,12 @@ export function bytesOf(message: Outgoing): number {
   return 'body' in message
     ? Buffer.byteLength(message.body) + (message.tensors?.length ?? 0)
     : message.content.length;
+}
+
+/**
+ * Whether it is one of RabbitMQ's pseudo-queues for direct replies. RabbitMQ 3 returns every mandatory message to them as
+ * unroutable, although it delivers it; and a direct reply is at most once anyway.
+ */
+export function isDirectReply(queue: string): boolean {
+  return queue.startsWith('amq.rabbitmq.reply-to.');
 }

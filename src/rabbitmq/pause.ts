@@ -2,6 +2,9 @@ import { Caution } from './caution.js';
 import { Custody } from './custody.js';
 import { Intake } from './intake.js';
 
+/** So long something that hangs in hand holds up what is tried next. */
+const PATIENCE_MS = 30_000;
+
 /** A time in which nothing is taken but one message now and then, to find out whether messages can be processed again. */
 export class Pause {
   /** @param intake that of the present connection; undefined where nothing may be taken */
@@ -11,15 +14,15 @@ export class Pause {
     private readonly intake: () => Intake | undefined,
   ) {}
 
-  /** Resolves when nothing is in hand any longer. */
+  /** Resolves when nothing is in hand any longer, or what is hangs. */
   async begin(): Promise<void> {
     this.caution.halt('outage', true);
     await this.intake()?.follow();
-    await this.custody.idle();
+    await this.custody.idle(PATIENCE_MS);
   }
 
   /**
-   * Takes one message, and resolves when it is settled.
+   * Takes one message, and resolves when it is settled, or hangs.
    *
    * @returns what there was: `nothing` in the queue, or no broker to ask
    */
@@ -27,7 +30,7 @@ export class Pause {
     const intake = this.intake();
     if (!intake || intake.acks.isClosed) return 'no broker';
     const isTaken = await intake.takeOne().catch(() => undefined);
-    if (isTaken) await this.custody.idle();
+    if (isTaken) await this.custody.idle(PATIENCE_MS);
     return isTaken === undefined ? 'no broker' : isTaken ? 'taken' : 'nothing';
   }
 

@@ -8,7 +8,11 @@ export class UnroutableError extends Error {
 
 /** A queue has refused messages for too long for an answer to wait for it: it is full, or its node is not well. */
 export class RefusedError extends Error {
-  constructor(readonly queue: string) {
+  /** @param isItsOwnFault others take messages meanwhile */
+  constructor(
+    readonly queue: string,
+    readonly isItsOwnFault: boolean,
+  ) {
     super(`the queue '${queue}' takes no messages; is it full?`);
     this.name = 'RefusedError';
   }

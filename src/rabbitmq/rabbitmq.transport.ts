@@ -40,6 +40,8 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
   onRefused: (delivery: Delivery, error: unknown) => void = (delivery) => delivery.handBack();
   /** Told what was handed back while somebody may still be working on it. */
   onAbandoned: (delivery: Delivery) => void = () => {};
+  /** Told when the broker has again what was in hand of a channel. */
+  onChannelLost: () => void = () => {};
   readonly pause: Pause;
   private readonly custody: Custody;
   private readonly caution = new Caution();
@@ -205,6 +207,7 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
   private onClosed(intake: Intake): void {
     intake.close();
     this.overdue.onChannelLost(intake.acks.unsettled);
+    this.onChannelLost();
     if (this.intake === intake && !this.isStopping) this.state = 'connecting';
   }
 

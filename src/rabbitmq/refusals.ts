@@ -3,7 +3,7 @@ import { Backoff } from './backoff.js';
 import { Pending } from './outgoing.js';
 import { RefusedError } from './publish.errors.js';
 
-/** How long an answer waits for room, while answers to other queues go out: its place in hand may be theirs. */
+/** How long an answer waits for room: its place in hand may be that of answers to other queues. */
 const ANSWER_WAITS_MS = 5_000;
 /** What was full a moment ago may be still. */
 const RECENT_MS = 5_000;
@@ -29,10 +29,12 @@ export class Refusals {
   private acceptedElsewhere: Accepted | undefined;
 
   /**
+   * @param resultsQueue of all who name no queue of their own: for this, answers wait as long as no others go out
    * @param send sends one again, unless it is not wanted any more
    * @param renewChannel has everything sent on another channel from then on
    */
   constructor(
+    private readonly resultsQueue: string | undefined,
     private readonly send: (pending: Pending) => void,
     private readonly renewChannel: () => void,
   ) {}
@@ -48,9 +50,10 @@ export class Refusals {
     if (now - this.lastAt > RECENT_MS) this.since = now;
     this.lastAt = now;
     pending.refusedAt ??= now;
-    if (this.isInTheWay(pending, this.fullSince(pending.message.queue)))
-      pending.reject(new RefusedError(pending.message.queue));
+    const refusal = this.refusalOf(pending, this.fullSince(pending.message.queue));
+    if (refusal) pending.reject(refusal);
     else if (this.waiting.push(pending) === 1) setTimeout(() => this.sendAll(), this.backoff.next());
+    this.renewIfStuck();
   }
 
   /** A message was taken. */
@@ -67,13 +70,15 @@ export class Refusals {
   }
 
   sendAll(): void {
-    if (this.lastAt - this.since > CHANNEL_PATIENCE_MS) {
-      this.since = this.lastAt;
-      this.renewChannel();
-    }
     const { waiting } = this;
     this.waiting = [];
     for (const pending of waiting) this.send(pending);
+  }
+
+  private renewIfStuck(): void {
+    if (this.lastAt - this.since <= CHANNEL_PATIENCE_MS) return;
+    this.since = this.lastAt;
+    this.renewChannel();
   }
 
   private fullSince(queue: string): number {
@@ -87,11 +92,13 @@ export class Refusals {
     return span.since;
   }
 
-  /** It has waited for long enough, or those before it have, and answers to other queues went out meanwhile. */
-  private isInTheWay({ message, refusedAt = Infinity }: Pending, fullSince: number): boolean {
+  /** Why an answer waits no longer, once it has for long enough, or those before it have. */
+  private refusalOf({ message, refusedAt = Infinity }: Pending, fullSince: number): RefusedError | undefined {
+    const { queue } = message;
     const since = Math.min(refusedAt, fullSince);
-    if (!('body' in message) || this.lastAt - since < ANSWER_WAITS_MS) return false;
-    const other = this.accepted?.queue === message.queue ? this.acceptedElsewhere : this.accepted;
-    return other !== undefined && other.at >= since;
+    if (!('body' in message) || this.lastAt - since < ANSWER_WAITS_MS) return undefined;
+    const other = this.accepted?.queue === queue ? this.acceptedElsewhere : this.accepted;
+    const doOthersGoOut = other !== undefined && other.at >= since;
+    return doOthersGoOut || queue !== this.resultsQueue ? new RefusedError(queue, doOthersGoOut) : undefined;
   }
 }

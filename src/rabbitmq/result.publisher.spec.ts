@@ -119,10 +119,11 @@ describe('ResultPublisher', () => {
     });
 
     it.each([
-      ['reply_to', { replyTo: 'full' }, true],
-      ['RESULTS_QUEUE', {}, false],
-    ])('fails with REPLY_REFUSED where its queue, %s, is full', async (_, properties, isOwnFault) => {
-      publisher.answer = ({ queue }) => Promise.reject(new RefusedError(queue));
+      ['reply_to, takes nothing while others do', { replyTo: 'full' }, true, true],
+      ['reply_to, takes nothing, and no other either', { replyTo: 'full' }, false, false],
+      ['RESULTS_QUEUE, takes nothing', {}, true, false],
+    ])('fails with REPLY_REFUSED where its queue, %s', async (_, properties, doOthersGoOut, isOwnFault) => {
+      publisher.answer = ({ queue }) => Promise.reject(new RefusedError(queue, doOthersGoOut));
       const published = results({ RESULTS_QUEUE: 'results' }).publish(
         deliver({}, properties).delivery,
         'r',

@@ -9,17 +9,12 @@ import { turnNow } from '../turn-clock.js';
 import { Answer } from './answer.frames.js';
 import { ConfirmedOutcomes } from './confirmed-outcomes.js';
 import { ConfirmedPublisher } from './confirmed.publisher.js';
+import { isDirectReply } from './outgoing.js';
 import { PublishAbandonedError, RefusedError, TooLargeError, UnroutableError } from './publish.errors.js';
 import { deadLetterProperties, reasonHeaders } from './dead-letter.js';
 import { Delivery } from './delivery.js';
 import { retryHeaders, retryProperties } from './retry.js';
 import { deadLetterQueue, retryQueue } from './topology.js';
-
-/**
- * RabbitMQ's pseudo-queues for direct replies. RabbitMQ 3 returns every mandatory message to them as unroutable,
- * although it delivers it; and a direct reply is at most once anyway.
- */
-const DIRECT_REPLY_TO = 'amq.rabbitmq.reply-to.';
 
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
 
@@ -157,7 +152,7 @@ export class ResultPublisher {
         correlationId: properties.correlationId as string | undefined,
         traceparent:
           typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : undefined,
-        mandatory: !queue.startsWith(DIRECT_REPLY_TO),
+        mandatory: !isDirectReply(queue),
       },
       delivery,
     );
@@ -172,7 +167,7 @@ export class ResultPublisher {
       );
     if (error instanceof RefusedError)
       throw new InferenceError('REPLY_REFUSED', `the answer finds no room: ${error.message}`, {
-        isOwnFault: error.queue !== this.settings.RESULTS_QUEUE,
+        isOwnFault: error.isItsOwnFault && error.queue !== this.settings.RESULTS_QUEUE,
       });
     if (error instanceof TooLargeError)
       throw new InferenceError(

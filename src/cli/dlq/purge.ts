@@ -13,14 +13,16 @@ export interface PurgeOptions extends LetterFilter {
 /** `purge`: deletes letters, for good. */
 export async function purge({ withQueue, signal }: DlqRun, options: PurgeOptions): Promise<void> {
   const now = Date.now();
+  let { limit } = options;
   if (!options.yes) {
     const { found, seen } = await withQueue((queue) => search(queue, options, now));
     if (!(await isConfirmed(`Delete ${found.length} of ${seen} letters for good? Type yes: `, signal))) {
       console.log('nothing is deleted');
       return;
     }
+    limit = found.length; // more may have come meanwhile: behind these, and nobody was asked about them
   }
-  await withQueue((queue) => deleteLetters(queue, options, now));
+  await withQueue((queue) => deleteLetters(queue, { ...options, limit }, now));
 }
 
 async function deleteLetters(queue: DeadLetterQueue, options: PurgeOptions, now: number): Promise<void> {
