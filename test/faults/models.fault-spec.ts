@@ -13,7 +13,6 @@ const scratch = mkdtempSync(join(tmpdir(), 'onnxmq-models-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 const served = join(scratch, 'served');
 const modelFile = join(served, 'digits', 'model.onnx');
-cpSync(join(PROJECT_FOLDER, 'models'), served, { recursive: true });
 
 const data = readTestSet().images[0] as number[];
 const strangers = new OddRequests(
@@ -29,6 +28,11 @@ fault(25, 'the model file is damaged, swapped and deleted under a worker that ru
   breaks: 0,
   readiness: 'stays',
   env: { MODELS_DIR: served },
+  prepare: () => {
+    rmSync(served, { recursive: true, force: true });
+    cpSync(join(PROJECT_FOLDER, 'models'), served, { recursive: true });
+    return Promise.resolve();
+  },
   inject: async (lab) => {
     truncateSync(modelFile, 1_000);
     await goesOn(lab);
@@ -46,8 +50,7 @@ fault(25, 'another worker is started on models that cannot be served', {
   breaks: 0,
   readiness: 'stays',
   inject: async (lab) => {
-    for (const [index, folder] of MODEL_FOLDERS.entries())
-      await startOn(lab, folder, join(scratch, String(index)));
+    for (const folder of MODEL_FOLDERS) await startOn(lab, folder, mkdtempSync(join(scratch, 'odd-')));
   },
 });
 
