@@ -1,8 +1,8 @@
 import { untilProbe } from '../support/probes.js';
 import { fault } from './fault.js';
 
+/** The worker is back so soon that who looks now and then may not have seen it not ready. */
 fault(7, 'the broker closes all connections', {
-  readiness: 'drops',
   inject: (lab) => lab.broker.closeAllConnections('test'),
 });
 
@@ -18,7 +18,14 @@ fault(9, 'the broker is killed', {
   heal: (lab) => lab.broker.start(),
 });
 
+/**
+ * A broker that is short of something blocks whoever publishes next, the load as well: the worker is only blocked if it
+ * still has answers to give.
+ */
+const SLOW_WORK = { PREPROCESS_IO_DELAY_MS: '2000' };
+
 fault(14, 'the broker is short of memory', {
+  env: SLOW_WORK,
   readiness: 'drops',
   breaks: 0,
   inject: async (lab) => {
@@ -29,6 +36,7 @@ fault(14, 'the broker is short of memory', {
 });
 
 fault(15, 'the disk of the broker is full', {
+  env: SLOW_WORK,
   readiness: 'drops',
   breaks: 0,
   inject: async (lab) => {
