@@ -14,14 +14,15 @@ const VANISHING = 'faults.vanishing';
 const FULL = 'faults.full';
 /** More than may be in hand: as long as they wait, nobody else is served. */
 const UNREAD = 2 * PREFETCH;
-/** Longer than it takes to send the orphans. */
-const SLOW_IO_MS = 3_000;
+/** Longer than it takes to send the orphans, also on a machine that is busy. */
+const SLOW_IO_MS = 10_000;
 
 fault(18, 'those who asked are gone, with their queues', {
   breaks: 0,
   readiness: 'stays',
   env: { PREPROCESS_IO_DELAY_MS: String(SLOW_IO_MS) },
   maxInFlight: 2_000, // or the orphans would wait for room
+  messages: 3_000,
   inject: async (lab) => {
     const requester = await BrokerClient.open(lab.broker.url);
     await requester.channel.assertQueue(VANISHING, { durable: true });
