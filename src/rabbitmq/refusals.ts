@@ -24,6 +24,7 @@ export class Refusals {
   private lastAt = -Infinity;
   /** Since when nothing that was refused has been taken on the present channel. */
   private since = 0;
+  private renewedAt = -Infinity;
   /** The answer that was taken last, and the last one by another queue; as long as others are refused. */
   private accepted: Accepted | undefined;
   private acceptedElsewhere: Accepted | undefined;
@@ -76,8 +77,11 @@ export class Refusals {
   }
 
   private renewIfStuck(): void {
-    if (this.lastAt - this.since <= CHANNEL_PATIENCE_MS) return;
-    this.since = this.lastAt;
+    if (this.lastAt - this.since > CHANNEL_PATIENCE_MS) this.renew();
+  }
+
+  private renew(): void {
+    this.since = this.renewedAt = this.lastAt;
     this.renewChannel();
   }
 
@@ -92,13 +96,16 @@ export class Refusals {
     return span.since;
   }
 
-  /** Why an answer waits no longer, once it has for long enough, or those before it have. */
+  /** Why an answer waits no longer, once it has for long enough, or those before it have, on another channel as well. */
   private refusalOf({ message, refusedAt = Infinity }: Pending, fullSince: number): RefusedError | undefined {
     const { queue } = message;
     const since = Math.min(refusedAt, fullSince);
     if (!('body' in message) || this.lastAt - since < ANSWER_WAITS_MS) return undefined;
     const other = this.accepted?.queue === queue ? this.acceptedElsewhere : this.accepted;
     const doOthersGoOut = other !== undefined && other.at >= since;
-    return doOthersGoOut || queue !== this.resultsQueue ? new RefusedError(queue, doOthersGoOut) : undefined;
+    if (!doOthersGoOut && queue === this.resultsQueue) return undefined;
+    if (this.renewedAt >= since) return new RefusedError(queue, doOthersGoOut);
+    this.renew();
+    return undefined;
   }
 }
