@@ -18,6 +18,7 @@ async function start(settings: Settings): Promise<void> {
   const app = await NestFactory.create(AppModule, {
     logger: new PinoLogger(settings),
     abortOnError: false,
+    forceCloseConnections: true, // a client that has connected and asks nothing would hold up the end
   });
   app.connectMicroservice(
     { inject: [RabbitMqTransport], useFactory: (strategy: RabbitMqTransport) => ({ strategy }) },

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readTestSet } from '../src/cli/test-set.js';
 import {
@@ -34,6 +36,15 @@ describe('the probes', () => {
     expect(Date.parse(String(time))).toBeLessThanOrEqual(first.at);
     expect(before.filter((status) => status !== 503)).toEqual([]);
     expect(await probes(worker)).toEqual({ live: 200, ready: 200, startup: 200 });
+  });
+
+  it('keep no worker from ending: not by a connection on which nobody asks anything', async () => {
+    const worker = await stage.worker({ DRAIN_TIMEOUT_MS: '100' });
+    const socket = connect({ host: '127.0.0.1', port: Number(new URL(await worker.httpUrl()).port) });
+    await once(socket, 'connect');
+    await probes(worker); // it has been accepted by then
+    expect(await worker.stop()).toBe(0);
+    socket.destroy();
   });
 
   it('answer as Terminus does', async () => {

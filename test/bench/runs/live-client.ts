@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Channel, ChannelModel, connect, ConsumeMessage, SocketOptions } from 'amqplib';
+import { ChannelWriter } from '../../../src/rabbitmq/channel.writer.js';
+import { DeliveryReader } from '../../../src/rabbitmq/delivery.reader.js';
 import { Figures, percentile } from '../figures.js';
 import { Workload } from '../workload.js';
 
@@ -32,6 +34,9 @@ export class LiveClient {
     const connection = await connect(url, { noDelay: true, highWaterMark: 1 << 18 } as SocketOptions);
     connection.on('error', () => {}); // answers stay away, which is noticed
     const channel = await connection.createChannel();
+    // It has the broker's processor: what it does not use there is the broker's.
+    void new ChannelWriter(channel);
+    void new DeliveryReader(channel);
     const { queue } = await channel.assertQueue('', { exclusive: true, durable: false });
     const client = new LiveClient(connection, channel, requests, queue, workload);
     await channel.consume(queue, (message) => message && client.receive(message), { noAck: true });
