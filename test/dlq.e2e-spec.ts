@@ -247,7 +247,10 @@ describe('dlq replay', () => {
     expect(await client.depth(stage.queue)).toBe(0);
     expect((await dlq('replay', '--code', 'UNKNOWN_MODEL', '--no-reply')).code).toBe(0);
     const requests = await drain(stage.queue);
-    expect(idsOf(requests)).toEqual(many(60).filter((_, index) => index % 3 === 0));
+    // Not their order: to see on, it cancels consumers, and RabbitMQ 3.10 may have given one of them a letter by then,
+    // which comes back behind others.
+    const wanted = many(60).filter((_, index) => index % 3 === 0);
+    expect(idsOf(requests).toSorted()).toEqual(wanted.toSorted());
     expect(requests.every(({ properties }) => properties.replyTo === undefined)).toBe(true);
     expect(await listedIds()).toEqual(many(60).filter((_, index) => index % 3 !== 0));
   });
