@@ -43,14 +43,12 @@ export class DeliveryQueue {
 
   /** Takes out those that the broker has again. */
   removeStale(): Delivery[] {
+    const { ahead } = this;
     let at = 0;
-    let gone = 0;
     const removed = this.waiting.extract(({ isStale }) => {
-      if (isStale && at++ < this.ahead) gone++;
-      else at++;
+      if (at++ < ahead && isStale) this.ahead--;
       return isStale;
     });
-    this.ahead -= gone;
     removed.push(...this.suspects.filter(({ isStale }) => isStale));
     this.suspects = this.suspects.filter(({ isStale }) => !isStale);
     if (this.isCareful) this.arrange();
