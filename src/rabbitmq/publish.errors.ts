@@ -8,7 +8,7 @@ export class UnroutableError extends Error {
 
 /** A queue has refused messages for too long for an answer to wait for it: it is full, or its node is not well. */
 export class RefusedError extends Error {
-  /** @param isItsOwnFault others take messages meanwhile */
+  /** @param isItsOwnFault others take messages meanwhile, and it is one requester's own */
   constructor(
     readonly queue: string,
     readonly isItsOwnFault: boolean,

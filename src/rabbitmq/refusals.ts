@@ -103,8 +103,9 @@ export class Refusals {
     if (!('body' in message) || this.lastAt - since < ANSWER_WAITS_MS) return undefined;
     const other = this.accepted?.queue === queue ? this.acceptedElsewhere : this.accepted;
     const doOthersGoOut = other !== undefined && other.at >= since;
-    if (!doOthersGoOut && queue === this.resultsQueue) return undefined;
-    if (this.renewedAt >= since) return new RefusedError(queue, doOthersGoOut);
+    const isForAll = queue === this.resultsQueue;
+    if (isForAll && !doOthersGoOut) return undefined;
+    if (this.renewedAt >= since) return new RefusedError(queue, doOthersGoOut && !isForAll);
     this.renew();
     return undefined;
   }

@@ -119,16 +119,11 @@ describe('ResultPublisher', () => {
     });
 
     it.each([
-      ['reply_to, takes nothing while others do', { replyTo: 'full' }, true, true],
-      ['reply_to, takes nothing, and no other either', { replyTo: 'full' }, false, false],
-      ['RESULTS_QUEUE, takes nothing', {}, true, false],
-    ])('fails with REPLY_REFUSED where its queue, %s', async (_, properties, doOthersGoOut, isOwnFault) => {
-      publisher.answer = ({ queue }) => Promise.reject(new RefusedError(queue, doOthersGoOut));
-      const published = results({ RESULTS_QUEUE: 'results' }).publish(
-        deliver({}, properties).delivery,
-        'r',
-        body,
-      );
+      ['its own', true],
+      ['nobody’s', false],
+    ])('fails with REPLY_REFUSED where its queue is full, by a fault that is %s', async (_, isOwnFault) => {
+      publisher.answer = ({ queue }) => Promise.reject(new RefusedError(queue, isOwnFault));
+      const published = results().publish(deliver({}, { replyTo: 'full' }).delivery, 'r', body);
       await expect(published).rejects.toMatchObject({ code: 'REPLY_REFUSED', isOwnFault });
       expect(activity.takeSummary().answered).toBe(0);
     });

@@ -167,7 +167,7 @@ export class ResultPublisher {
       );
     if (error instanceof RefusedError)
       throw new InferenceError('REPLY_REFUSED', `the answer finds no room: ${error.message}`, {
-        isOwnFault: error.isItsOwnFault && error.queue !== this.settings.RESULTS_QUEUE,
+        isOwnFault: error.isItsOwnFault,
       });
     if (error instanceof TooLargeError)
       throw new InferenceError(
