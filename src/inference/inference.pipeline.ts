@@ -72,7 +72,7 @@ export class InferencePipeline {
     return new Observable(() => {
       const process = (delivery: Delivery) => {
         this.waitingForSlot.end(delivery);
-        void this.process(delivery).then(processNext);
+        void this.process(delivery, processNext);
       };
       const processNext = (delivery: Delivery) => {
         if (this.abandoned.size === 0 || !this.abandoned.delete(delivery)) this.deliveries.next(process);
@@ -97,31 +97,36 @@ export class InferencePipeline {
     }
   }
 
-  /** Never rejects: a rejection would end its slot. @returns the delivery */
-  private async process(delivery: Delivery): Promise<Delivery> {
+  /**
+   * Never rejects.
+   *
+   * @param onDone told the delivery once it is settled, and given its slot back: to wait for a promise costs more
+   */
+  private async process(delivery: Delivery, onDone: (delivery: Delivery) => void): Promise<void> {
     delivery.isBegun = true;
-    if (delivery.isStale) return dropped(delivery);
-    if (this.results.isConfirmed(delivery)) return acked(delivery);
+    if (delivery.isStale) return onDone(dropped(delivery));
+    if (this.results.isConfirmed(delivery)) return onDone(acked(delivery));
     let { content } = delivery.message;
     let request: InferenceRequest | undefined;
     let model: ServedModel | undefined;
-    let preparing: Promise<Row[]> | undefined;
+    let outliving: Promise<Row[]> | undefined;
     try {
       if (delivery.suspicion.isConclusive) throw crashSuspect(delivery.suspicion);
       const reading = readContent(delivery.message, this.settings.MAX_MESSAGE_BYTES);
       if (reading !== content) content = await reading;
       request = decodeRequest(content, delivery.message, delivery.receivedAt);
       model = this.inference.model(request.model);
-      preparing = this.prepare(request, model);
+      const preparing = this.prepare(request, model);
+      if (request.deadline !== undefined) outliving = preparing; // only then: it keeps the rows until the answer is confirmed
       const rows = await this.inTime(preparing, request.deadline);
       const outputs = await this.inference.infer(model, rows, request.deadline);
       await this.results.publish(delivery, request.id, encodeResult(request, model, outputs));
       delivery.ack();
     } catch (error) {
       await this.failures.fail(delivery, error, { content, request, model: model?.name });
-      await preparing?.catch(() => {}); // what outlives its deadline there still takes up its slot
+      await outliving?.catch(() => {}); // what outlives its deadline in preprocessing still takes up its slot
     }
-    return delivery;
+    onDone(delivery);
   }
 
   private prepare(request: InferenceRequest, model: ServedModel): Promise<Row[]> {

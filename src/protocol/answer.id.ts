@@ -14,7 +14,7 @@ export function answerId(message: RequestMessage, id: string | undefined): strin
 
 /** AMQP short strings hold 255 bytes. */
 function bounded(name: string): string {
-  return Buffer.byteLength(name) <= 255 ? name : digest(name);
+  return name.length <= 85 || Buffer.byteLength(name) <= 255 ? name : digest(name);
 }
 
 function digest(content: Buffer | string): string {

@@ -106,6 +106,7 @@ function modelName(body: JsonObject, { properties }: RequestMessage): string | u
 
 /** A larger body is not read twice for its deadline. */
 const FORESEEABLE_BYTES = 1 << 20;
+const TIMEOUT = Buffer.from('"timeout"');
 
 /**
  * The deadline of a message that has not been decoded yet, as far as it can be told for little: the body is decoded only
@@ -117,8 +118,9 @@ export function foreseeDeadline(message: RequestMessage, receivedAt: number): nu
   const { content, properties } = message;
   if (!properties.contentEncoding)
     try {
-      const length = jsonLengthOf(content, message) ?? content.length;
-      if (length <= FORESEEABLE_BYTES && content.subarray(0, length).includes('"timeout"'))
+      const length = jsonLengthOf(content, message);
+      const json = length === undefined ? content : content.subarray(0, length);
+      if (json.length <= FORESEEABLE_BYTES && json.includes(TIMEOUT))
         return decodeRequest(content, message, receivedAt).deadline;
     } catch {} // which it is told when its turn comes
   return readDeadline(properties, undefined, receivedAt);

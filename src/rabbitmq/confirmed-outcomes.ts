@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Capacity } from '../models/capacity.js';
 import { turnNow } from '../turn-clock.js';
 import { Delivery } from './delivery.js';
+import { fingerprint } from './fingerprint.js';
 
 /** An ack that got lost comes to light soon, or the request is answered twice; until then an equal request is no other. */
 const REMEMBERED_FOR_MS = 60_000;
@@ -13,13 +14,14 @@ const REMEMBERED_FOR_MS = 60_000;
  * they are answered: whoever sends one again may wait elsewhere. Those without a `message_id` are not remembered, as two of them
  * may be equal.
  *
- * It is as large as the prefetch: of more messages no ack can be missing. On the way of a message it only writes; what
- * was written is put in order when the first redelivered message asks.
+ * It is as large as the prefetch: of more messages no ack can be missing. On the way of a message it only writes, and
+ * numbers, as ids that are kept would live through a garbage collection; what was written is put in order when the first
+ * redelivered message asks.
  */
 @Injectable()
 export class ConfirmedOutcomes {
-  private readonly ids: string[] = [];
-  private readonly correlationIds: unknown[] = [];
+  private readonly ids: number[] = [];
+  private readonly correlationIds: number[] = [];
   private readonly replyTos: unknown[] = [];
   private readonly attempts: number[] = [];
   private readonly checksums: number[] = [];
@@ -34,8 +36,8 @@ export class ConfirmedOutcomes {
   remember(delivery: Delivery): void {
     const { messageId, correlationId, replyTo } = delivery.message.properties;
     if (!messageId) return;
-    this.ids[this.next] = messageId as string;
-    this.correlationIds[this.next] = correlationId;
+    this.ids[this.next] = fingerprint(messageId);
+    this.correlationIds[this.next] = fingerprint(correlationId);
     this.replyTos[this.next] = replyTo;
     this.attempts[this.next] = delivery.attempts;
     this.checksums[this.next] = crc32(delivery.message.content);
@@ -45,12 +47,13 @@ export class ConfirmedOutcomes {
 
   /** Whether this attempt of a request has its outcome already. True once for each outcome: a request is no other's copy. */
   has(delivery: Delivery): boolean {
-    if (!delivery.message.fields.redelivered) return false;
+    if (!delivery.isRedelivered) return false;
     const { content, properties } = delivery.message;
     const { messageId, correlationId, replyTo } = properties;
     if (!messageId) return false;
     this.sort();
-    const key = keyOf([messageId, correlationId, replyTo, delivery.attempts, crc32(content)]);
+    const names = [fingerprint(messageId), fingerprint(correlationId), replyTo];
+    const key = keyOf([...names, delivery.attempts, crc32(content)]);
     const times = this.known.get(key);
     const confirmedAt = times?.shift();
     if (times?.length === 0) this.known.delete(key);

@@ -23,6 +23,7 @@ export class Delivery {
   /** Somebody is at it, or was. */
   isBegun = false;
   isSettled = false;
+  readonly isRedelivered: boolean;
   private isHandedBack = false;
 
   constructor(
@@ -32,6 +33,7 @@ export class Delivery {
     /** What is held against it. */
     readonly suspicion: Suspicion = UNSUSPECTED,
   ) {
+    this.isRedelivered = message.fields.redelivered;
     acks.take(this);
   }
 
