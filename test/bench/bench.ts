@@ -55,7 +55,7 @@ async function bench(): Promise<number> {
   cleanups.push(() => broker.stop());
   const workloads = await openWorkloads();
   cleanups.push(() => workloads.remove());
-  const steps = chosen(planOf(contestants, workloads, effort), options);
+  const steps = chosen(planOf(contestants, workloads, effort, options.against), options);
   for (const line of [lab.machine, `Node ${lab.node.version}, ${broker.description}`, ...lab.conditions])
     say(line);
 

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { PROJECT_FOLDER } from '../../src/cli/test-set.js';
 import { Lab, NodeBinary } from './lab.js';
 
@@ -18,6 +19,8 @@ export interface Contestant {
   readonly about: string;
   /** The file that Node runs, in the project's folder … */
   readonly file?: string;
+  /** … or in this one, … */
+  readonly folder?: string;
   /** … or the command of another language. */
   readonly command?: readonly string[];
   /** Another Node than the lab's. */
@@ -111,8 +114,8 @@ export function onNode(contestant: Contestant, node: NodeBinary): Contestant {
 
 /** @param nodeFlags for those that Node runs */
 export function commandOf(contestant: Contestant, lab: Lab, nodeFlags: readonly string[]): string[] {
-  const { file, command, node = lab.node } = contestant;
-  return file ? [node.path, ...nodeFlags, `${PROJECT_FOLDER}${file}`] : [...(command ?? [])];
+  const { file, folder = PROJECT_FOLDER, command, node = lab.node } = contestant;
+  return file ? [node.path, ...nodeFlags, join(folder, file)] : [...(command ?? [])];
 }
 
 /** The environment of a contestant at work on a task. */

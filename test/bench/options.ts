@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { positiveInteger } from '../../src/cli/options.js';
 
 export interface BenchOptions {
@@ -14,6 +15,7 @@ export interface BenchOptions {
   readonly out: string;
   readonly svg?: string;
   readonly compare?: string;
+  readonly against?: string;
 }
 
 /** @param names what `--only` takes: suites and contestants */
@@ -46,6 +48,11 @@ export function readOptions(names: readonly string[]): BenchOptions {
     .option('--out <folder>', 'where bench.json and bench.html go', '.')
     .option('--svg <folder>', 'write the plots there as well, one SVG each')
     .option('--compare <file>', 'an earlier bench.json: shows each figure before and after', existing)
+    .option(
+      '--against <folder>',
+      'only this: the CPU of a message beside that of another checkout, built, both at once on one processor',
+      built,
+    )
     .addHelpText(
       'after',
       `\nSuites: see test/bench/README.md. Names for --only: ${names.join(', ')}.\n` +
@@ -54,6 +61,12 @@ export function readOptions(names: readonly string[]): BenchOptions {
     .showHelpAfterError()
     .parse()
     .opts<BenchOptions>();
+}
+
+function built(folder: string): string {
+  if (!existsSync(join(folder, 'dist/main.js')))
+    throw new InvalidArgumentError('There is no dist/main.js; run `npm ci && npm run build` there.');
+  return resolve(folder);
 }
 
 function existing(path: string): string {

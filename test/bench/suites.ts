@@ -12,6 +12,7 @@ import {
   IO_WAIT,
   ioWaitSteps,
 } from './suites/sweeps.suite.js';
+import { SIDE_BY_SIDE, sideBySideSteps } from './suites/side-by-side.suite.js';
 import { Workload } from './workload.js';
 
 /** Every suite, and what a reader has to know of it. */
@@ -28,6 +29,7 @@ export const SUITES: Readonly<Record<string, string>> = {
     'a bare loop around session.run, and onnxmq on messages of 64 rows as binary tensors; in rows, not messages',
   [EVENT_LOOP]: 'onnxmq with a model that takes 100 ms a row, heartbeats of 5 s',
   [WAITING]: 'onnxmq by messages waiting in the queue; I/O wait 50 ms',
+  [SIDE_BY_SIDE]: 'with --against: this build and another at once on one processor, by I/O wait in ms',
   [MEMORY]: 'onnxmq on a long backlog, by messages waiting at first; I/O wait 50 ms',
 };
 
@@ -39,9 +41,19 @@ export interface Workloads extends Models {
   readonly means: readonly Workload[];
 }
 
-/** All steps, round by round. */
-export function planOf(contestants: readonly Contestant[], workloads: Workloads, effort: Effort): Step[] {
+/**
+ * All steps, round by round.
+ *
+ * @param against the folder of another build: only the comparison with that
+ */
+export function planOf(
+  contestants: readonly Contestant[],
+  workloads: Workloads,
+  effort: Effort,
+  against?: string,
+): Step[] {
   const { digits, means } = workloads;
+  if (against) return inRounds(effort, () => sideBySideSteps(against, digits, effort));
   const compared = comparisonSteps(contestants, digits, effort);
   const others = [
     ...idleSteps(digits, effort),
@@ -54,10 +66,14 @@ export function planOf(contestants: readonly Contestant[], workloads: Workloads,
     memoryStep(digits, effort),
     ...waitingSteps(digits, effort),
   ];
-  return Array.from({ length: effort.rounds }, (_, round) =>
-    [...rotated(compared, (round * compared.length) / effort.rounds), ...others].map((step) => ({
-      ...step,
-      round,
-    })),
+  return inRounds(effort, (round) => [
+    ...rotated(compared, (round * compared.length) / effort.rounds),
+    ...others,
+  ]);
+}
+
+function inRounds({ rounds }: Effort, stepsOf: (round: number) => readonly Omit<Step, 'round'>[]): Step[] {
+  return Array.from({ length: rounds }, (_, round) =>
+    stepsOf(round).map((step) => ({ ...step, round })),
   ).flat();
 }

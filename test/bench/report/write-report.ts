@@ -18,7 +18,8 @@ export function writeReport(
   const changes = earlier ? compare(readReport(earlier).measurements, report.measurements) : [];
   const plots = plotsOf(results);
   for (const suite of results.suites()) console.log(suiteTable(results, suite));
-  console.log(checksTable(report.checks));
+  if (report.checks.some(({ verdict }) => verdict !== 'not measured'))
+    console.log(checksTable(report.checks));
   if (changes.length > 0) console.log(changesTable(changes));
 
   mkdirSync(out, { recursive: true });
