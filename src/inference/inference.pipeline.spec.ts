@@ -307,6 +307,24 @@ describe('InferencePipeline', () => {
     expect(expiration).toBeUndefined();
   });
 
+  it('drops any number of deliveries that became stale while they waited, and goes on', async () => {
+    pipeline = open(1);
+    const gate = deferred();
+    preprocessor.gate = gate.promise;
+    const first = deliver(request, asking);
+    pipeline.accept(first.delivery);
+    const stale = Array.from({ length: 20_000 }, () => deliver(request, asking));
+    for (const { delivery } of stale) pipeline.accept(delivery);
+    const last = deliver(request, asking);
+    pipeline.accept(last.delivery);
+    for (const { acks } of stale) acks.close();
+    gate.resolve();
+    (await publisher.nextAnswer()).resolve();
+    (await publisher.nextAnswer()).resolve();
+    await Promise.all([first, last, ...stale].map(({ settled }) => settled));
+    expect(publisher.published).toHaveLength(2);
+  });
+
   describe('a request that comes again because only its ack was lost', () => {
     /** What the broker does where a connection is lost: the first delivery is void, the message comes again. */
     const again = (body: object, properties: object) => deliver(body, properties, 2, { redelivered: true });

@@ -100,12 +100,17 @@ export class InferencePipeline {
   /**
    * Never rejects.
    *
-   * @param onDone told the delivery once it is settled, and given its slot back: to wait for a promise costs more
+   * @param onDone called with the delivery once its slot is free, and never within this call: of those that are over at
+   *   once, as many as wait would nest. A promise to wait for would cost more.
    */
   private async process(delivery: Delivery, onDone: (delivery: Delivery) => void): Promise<void> {
     delivery.isBegun = true;
-    if (delivery.isStale) return onDone(dropped(delivery));
-    if (this.results.isConfirmed(delivery)) return onDone(acked(delivery));
+    if (delivery.isStale || this.results.isConfirmed(delivery)) {
+      if (delivery.isStale) delivery.drop();
+      else delivery.ack();
+      await Promise.resolve();
+      return onDone(delivery);
+    }
     let { content } = delivery.message;
     let request: InferenceRequest | undefined;
     let model: ServedModel | undefined;
@@ -153,14 +158,4 @@ function crashSuspect({ crashes }: Suspicion): InferenceError {
     'CRASH_SUSPECT',
     `the worker crashed ${crashes} times with this request in hand, in the end with no other; have the request and the model examined before it is sent again`,
   );
-}
-
-function dropped(delivery: Delivery): Delivery {
-  delivery.drop();
-  return delivery;
-}
-
-function acked(delivery: Delivery): Delivery {
-  delivery.ack();
-  return delivery;
 }
