@@ -12,7 +12,7 @@ export function answerId(message: RequestMessage, id: string | undefined): strin
   return names.size > 0 ? bounded(`${[...names].join('.')}.answer`) : digest(message.content);
 }
 
-/** AMQP short strings hold 255 bytes. */
+/** AMQP short strings hold 255 bytes; UTF-8 has up to 3 for a UTF-16 unit. */
 function bounded(name: string): string {
   return name.length <= 85 || Buffer.byteLength(name) <= 255 ? name : digest(name);
 }

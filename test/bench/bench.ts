@@ -1,4 +1,5 @@
 /** `npm run bench`: sets up, measures step by step, reports, and leaves nothing behind. */
+import { spawnSync } from 'node:child_process';
 import { Broker } from '../../src/cli/broker.js';
 import { findServer, installServer, startPrivateServer } from '../../src/cli/private-broker.js';
 import { startProgress } from '../../src/cli/progress.js';
@@ -12,11 +13,13 @@ import { writeReport } from './report/write-report.js';
 import { Results } from './results.js';
 import { Rig } from './rig.js';
 import { planOf, SMOKE_SUITES, SUITES } from './suites.js';
+import { SIDE_BY_SIDE } from './suites/side-by-side.suite.js';
 import { checkTargets, TARGET_SUITES } from './targets.js';
 import { openWorkloads } from './workloads.js';
 
 const contestantNames = [...CONTESTANTS.map(({ name }) => name), ...ALL_PEERS];
-const options = readOptions([...Object.keys(SUITES), ...contestantNames]);
+const suiteNames = Object.keys(SUITES).filter((name) => name !== SIDE_BY_SIDE);
+const options = readOptions([...suiteNames, ...contestantNames]);
 const say = (line: string) => process.stderr.write(`  ${line}\n`);
 
 const interrupt = new AbortController();
@@ -50,14 +53,18 @@ async function bench(): Promise<number> {
   const peers = buildPeers(wantedPeers, say);
   const lab = openLab(say, options.node);
   cleanups.push(() => lab.close());
-  const contestants = [...CONTESTANTS, ...(options.quick ? [] : onThisNode(lab)), ...peers];
+  const { against } = options;
+  const contestants = against
+    ? [ONNXMQ, { ...ONNXMQ, name: 'the other', about: `the build in ${against}, at ${commitOf(against)}` }]
+    : [...CONTESTANTS, ...(options.quick ? [] : onThisNode(lab)), ...peers];
   const broker = await startBroker(lab);
   cleanups.push(() => broker.stop());
   const workloads = await openWorkloads();
   cleanups.push(() => workloads.remove());
-  const steps = chosen(planOf(contestants, workloads, effort, options.against), options);
+  const steps = chosen(planOf(contestants, workloads, effort, against), options);
   for (const line of [lab.machine, `Node ${lab.node.version}, ${broker.description}`, ...lab.conditions])
     say(line);
+  if (against) say(`beside ${contestants[1]?.about}`);
 
   const flags = options.prof ? ['--cpu-prof', `--cpu-prof-dir=${options.prof}`] : [];
   const { results, failures } = await run(steps, new Rig(lab, broker.url, interrupted, flags));
@@ -87,6 +94,11 @@ async function bench(): Promise<number> {
   );
   const isMissed = options.assert && measurable.some(({ verdict }) => verdict !== 'passed');
   return failures.length > 0 || isMissed ? 1 : 0;
+}
+
+function commitOf(folder: string): string {
+  const { stdout } = spawnSync('git', ['-C', folder, 'rev-parse', '--short', 'HEAD'], { encoding: 'utf8' });
+  return stdout?.trim() || 'no commit';
 }
 
 /** The Node that runs this, beside the contestants' own, where they differ. */

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { positiveInteger } from '../../src/cli/options.js';
@@ -48,10 +48,13 @@ export function readOptions(names: readonly string[]): BenchOptions {
     .option('--out <folder>', 'where bench.json and bench.html go', '.')
     .option('--svg <folder>', 'write the plots there as well, one SVG each')
     .option('--compare <file>', 'an earlier bench.json: shows each figure before and after', existing)
-    .option(
-      '--against <folder>',
-      'only this: the CPU of a message beside that of another checkout, built, both at once on one processor',
-      built,
+    .addOption(
+      new Option(
+        '--against <folder>',
+        'only this: the CPU of a message beside that of another checkout, built, both at once on one processor',
+      )
+        .argParser(built)
+        .conflicts(['smoke', 'only', 'assert', 'peers']),
     )
     .addHelpText(
       'after',

@@ -38,14 +38,22 @@ export class Rig {
    *
    * @throws Error what `use` throws, or what a worker says that ends by itself
    */
-  async perform<T>(job: Job, use: (run: Run) => Promise<T>): Promise<T> {
-    const queues = await Queues.open(this.url, `onnxmq-bench-${process.pid}-${this.runs++}`);
-    const run = new Run(queues, () => this.workersOf(job, queues.requests));
+  perform<T>(job: Job, use: (run: Run) => Promise<T>): Promise<T> {
+    return this.performAll([job], ([run]) => use(run as Run));
+  }
+
+  /** The same with several jobs at once. */
+  async performAll<T>(jobs: readonly Job[], use: (runs: readonly Run[]) => Promise<T>): Promise<T> {
+    const runs: Run[] = [];
     try {
-      return await Promise.race([use(run), run.died, this.interrupted]);
+      for (const job of jobs) {
+        const queues = await Queues.open(this.url, `onnxmq-bench-${process.pid}-${this.runs++}`);
+        runs.push(new Run(queues, () => this.workersOf(job, queues.requests)));
+      }
+      return await Promise.race([use(runs), ...runs.map(({ died }) => died), this.interrupted]);
     } finally {
-      await run.stop();
-      await queues.close();
+      await Promise.all(runs.map((run) => run.stop()));
+      for (const { queues } of runs) await queues.close();
     }
   }
 

@@ -53,7 +53,7 @@ export function planOf(
   against?: string,
 ): Step[] {
   const { digits, means } = workloads;
-  if (against) return inRounds(effort, () => sideBySideSteps(against, digits, effort));
+  if (against) return inRounds(effort, (round) => sideBySideSteps(against, digits, effort, round));
   const compared = comparisonSteps(contestants, digits, effort);
   const others = [
     ...idleSteps(digits, effort),

@@ -7,6 +7,8 @@ import { Change } from './compare.js';
 /** In one line of a terminal there is room for these; bench.json and bench.html have all. */
 const LEFT_OUT: readonly FigureName[] = ['sendLagP99Ms', 'workerP50Ms'];
 
+const WITH_SPREAD: readonly FigureName[] = ['perSecond', 'cpuUs', 'cpuRatio'];
+
 /** A suite as a table: medians, and the spread of throughput and cost. */
 export function suiteTable(results: Results, suite: string): string {
   const figures = results.figures(suite).filter((figure) => !LEFT_OUT.includes(figure));
@@ -35,7 +37,7 @@ export function cellOf(
   const spread = results.spread(suite, subject, x, figure);
   if (!spread) return '';
   const median = shown(spread.median, figure);
-  const isSpread = (figure === 'perSecond' || figure === 'cpuUs') && spread.min !== spread.max;
+  const isSpread = WITH_SPREAD.includes(figure) && spread.min !== spread.max;
   return isSpread ? `${median} (${shown(spread.min, figure)}–${shown(spread.max, figure)})` : median;
 }
 
