@@ -1,4 +1,5 @@
 import './config/v8-flags.js';
+import './config/no-undici.js';
 import 'reflect-metadata';
 import type { AddressInfo, Server } from 'node:net';
 import { Logger } from '@nestjs/common';

@@ -1,13 +1,16 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { readTestSet } from '../src/cli/test-set.js';
+import { PROJECT_FOLDER, readTestSet } from '../src/cli/test-set.js';
 import { BROKER_URL, type BrokerClient } from './support/broker-client.js';
 import { Stage } from './support/stage.js';
 
+const run = promisify(execFile);
 const EXIT_CONFIG = 78;
 const { images } = readTestSet();
 
@@ -36,6 +39,17 @@ async function refusal(
 function line(text: string | RegExp): unknown {
   return expect.stringMatching(text);
 }
+
+it('a worker loads no undici, which `node:http` brings along since Node 22', async () => {
+  const script = `
+    await import('./dist/config/no-undici.js');
+    await import('@nestjs/platform-express');
+    console.log(process.moduleLoadList.filter((name) => name.includes('undici')).join());`;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: PROJECT_FOLDER,
+  });
+  expect(stdout).toBe('\n');
+});
 
 describe('a worker that cannot start says why in one line, and ends', () => {
   it('when its port is taken', async () => {
