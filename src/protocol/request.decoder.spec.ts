@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import * as fc from 'fast-check';
+import { binaryBody, binaryInput } from '../../test/support/binary-body.js';
 import { refusalOf } from '../../test/support/refusal.js';
 import { InferenceError } from '../inference/inference.errors.js';
 import { RequestMessage } from './message.js';
@@ -206,6 +207,17 @@ describe('decodeRequest', () => {
       expect(foreseeDeadline(compressed, 0)).toBeUndefined();
       const broken = messageOf('{"timeout"', { expiration: '100' });
       expect(foreseeDeadline(broken, 0)).toBe(100);
+    });
+
+    it('is foreseen from the JSON alone where tensors follow as bytes, however many', () => {
+      const bytes = Buffer.alloc(2 << 20, '"timeout"');
+      const inputs = [binaryInput('x', 'UINT8', [1, bytes.length], bytes)];
+      const foreseen = (json: object) => {
+        const { content, options } = binaryBody(json, bytes);
+        return foreseeDeadline({ content, properties: options }, 0);
+      };
+      expect(foreseen({ inputs, parameters: { timeout: 1000 } })).toBe(1);
+      expect(foreseen({ inputs })).toBeUndefined();
     });
 
     it.each([[-1], ['5'], [null], [{}]])('is refused when the timeout is %j', (timeout) => {
