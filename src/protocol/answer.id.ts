@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { RequestMessage } from './message.js';
+import { isShortString } from './short-string.js';
 
 /**
  * The answer's `message_id`: the same for the same request whenever and wherever it is answered, so that a
@@ -12,9 +13,8 @@ export function answerId(message: RequestMessage, id: string | undefined): strin
   return names.size > 0 ? bounded(`${[...names].join('.')}.answer`) : digest(message.content);
 }
 
-/** AMQP short strings hold 255 bytes; UTF-8 has up to 3 for a UTF-16 unit. */
 function bounded(name: string): string {
-  return name.length <= 85 || Buffer.byteLength(name) <= 255 ? name : digest(name);
+  return isShortString(name) ? name : digest(name);
 }
 
 function digest(content: Buffer | string): string {

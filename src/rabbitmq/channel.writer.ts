@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Channel } from 'amqplib';
+import { isShortString } from '../protocol/short-string.js';
 import { Answer, FRAME_OVERHEAD, maxBytesOf, writeAnswer } from './answer.frames.js';
 
 const CHUNK_BYTES = 128 * 1024;
@@ -51,9 +52,10 @@ export class ChannelWriter {
       !Object.hasOwn(this.internals, 'sendMessage') && // amqplib puts one that throws there
       answer.tensors === undefined &&
       maxBytesOf(answer) <= Math.min(CHUNK_BYTES, (frameMax || Infinity) - FRAME_OVERHEAD) &&
-      isShort(answer.queue) &&
-      isShort(answer.messageId) &&
-      isShort(answer.correlationId)
+      // A name that came in with bytes that are no UTF-8 has become longer by being read.
+      isShortString(answer.queue) &&
+      isShortString(answer.messageId) &&
+      isShortString(answer.correlationId ?? '')
     );
   }
 
@@ -105,9 +107,4 @@ export class ChannelWriter {
     this.spare = undefined;
     connection.stream.write(chunk.subarray(0, used), () => (this.spare = chunk));
   }
-}
-
-/** AMQP has room for 255 bytes. A name that came in with bytes that are no UTF-8 has become longer by being read. */
-function isShort(name = ''): boolean {
-  return name.length <= 85 || Buffer.byteLength(name) <= 255;
 }

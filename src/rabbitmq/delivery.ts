@@ -23,6 +23,7 @@ export class Delivery {
   /** Somebody is at it, or was. */
   isBegun = false;
   isSettled = false;
+  /** As `fields` have it, which are out of the processor's cache by the time that it is asked for. */
   readonly isRedelivered: boolean;
   private isHandedBack = false;
 

@@ -48,6 +48,11 @@ export function runBacklogHeard(
   });
 }
 
+/** Where a run stands whose contestant answers. */
+export async function sampleOf(run: Run): Promise<Sample> {
+  return { done: await run.queues.answers(), at: performance.now(), cpuUs: run.cpuUs };
+}
+
 /** What happened between two samples. */
 export function costOf(first: Sample, last: Sample): Figures {
   const count = last.done - first.done;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Job, Rig, Run } from '../rig.js';
-import { costOf, Sample } from './backlog-run.js';
+import { costOf, Sample, sampleOf } from './backlog-run.js';
 
 const SAMPLE_MS = 50;
 const WARM_UP_SHARE = 0.25;
@@ -58,8 +58,4 @@ function costsBetween(first: readonly Sample[], last: readonly Sample[], message
       'one was done before the other had done enough to compare; leave the machine to them, or take more messages',
     );
   return first.map((sample, index) => costOf(sample, last[index] as Sample).cpuUs ?? NaN);
-}
-
-async function sampleOf(run: Run): Promise<Sample> {
-  return { done: await run.queues.answers(), at: performance.now(), cpuUs: run.cpuUs };
 }

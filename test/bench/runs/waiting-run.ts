@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Figures } from '../figures.js';
-import { Job, Rig, Run } from '../rig.js';
-import { costOf, Sample } from './backlog-run.js';
+import { Job, Rig } from '../rig.js';
+import { costOf, Sample, sampleOf } from './backlog-run.js';
 
 const SAMPLE_MS = 10;
 const WARM_UP_SHARE = 0.25;
@@ -44,8 +44,4 @@ async function until(done: number, look: () => Promise<Sample>): Promise<Sample>
     if (performance.now() > deadline) throw new Error(`it stands still at ${sample.done} of ${done}`);
     await delay(SAMPLE_MS);
   }
-}
-
-async function sampleOf(run: Run): Promise<Sample> {
-  return { done: await run.queues.answers(), at: performance.now(), cpuUs: run.cpuUs };
 }
