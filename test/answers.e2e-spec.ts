@@ -9,6 +9,7 @@ import { ModelRepository } from '../src/models/model.repository.js';
 import { runRows } from '../src/models/batch.js';
 import { OnnxSession } from '../src/models/onnx.session.js';
 import { BROKER_URL, type BrokerClient, type Inbox, type Letter } from './support/broker-client.js';
+import { oneRow } from './support/rows.js';
 import { eventually } from './support/eventually.js';
 import { Stage } from './support/stage.js';
 
@@ -329,7 +330,7 @@ function digitsSession(): Promise<OnnxSession> {
 
 async function inferAlone(session: OnnxSession, image: readonly number[]): Promise<number[]> {
   const scale = digitsFile().config.preprocess.scale as number;
-  const row = { tensors: [Float32Array.from(image, (pixel) => pixel * scale)], dims: [[64]] };
+  const row = oneRow(Float32Array.from(image, (pixel) => pixel * scale));
   const [output] = await runRows(session, [row]);
   return Array.from((output?.tensors[0] ?? []) as Float32Array);
 }

@@ -22,9 +22,11 @@ export class Fifo<T> {
     return item;
   }
 
-  /** Up to `count` items from its head. */
-  take(count: number): T[] {
-    const taken = this.items.slice(this.head, this.head + count) as T[];
+  /** The items from its head up to the first that is not wanted. */
+  takeWhile(isWanted: (item: T) => boolean): T[] {
+    let end = this.head;
+    while (end < this.items.length && isWanted(this.items[end] as T)) end++;
+    const taken = this.items.slice(this.head, end) as T[];
     this.forget(taken.length);
     return taken;
   }
@@ -42,7 +44,7 @@ export class Fifo<T> {
   extract(matches: (item: T) => boolean): T[] {
     const extracted: T[] = [];
     const rest: T[] = [];
-    for (const item of this.take(this.length)) (matches(item) ? extracted : rest).push(item);
+    for (const item of this.takeWhile(() => true)) (matches(item) ? extracted : rest).push(item);
     this.items = rest;
     this.head = 0;
     return extracted;

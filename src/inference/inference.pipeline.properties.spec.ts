@@ -2,10 +2,11 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import * as fc from 'fast-check';
 import { deliver } from '../../test/support/messages.js';
+import { oneRow } from '../../test/support/rows.js';
 import { readSettings } from '../config/settings.js';
 import { deadlineExceeded } from '../deadline/deadline.js';
 import { Activity } from '../metrics/activity.js';
-import { Row } from '../protocol/rows.js';
+import { Rows } from '../protocol/rows.js';
 import { ConfirmedOutcomes } from '../rabbitmq/confirmed-outcomes.js';
 import { ConfirmedPublisher } from '../rabbitmq/confirmed.publisher.js';
 import { Outgoing, Purpose } from '../rabbitmq/outgoing.js';
@@ -17,7 +18,7 @@ import { InferencePipeline } from './inference.pipeline.js';
 import { InferenceService } from './inference.service.js';
 import { Outage } from './outage.js';
 import { MicroBatcher } from './micro-batcher.js';
-import { QueuedRow } from './timely-run.js';
+import { QueuedRows } from './timely-run.js';
 
 const scenarios = fc.record({
   messages: fc.array(
@@ -103,20 +104,20 @@ class Play {
     this.pipeline.accept(delivery);
   }
 
-  private readonly prepare = async (request: { readonly id?: string }): Promise<Row[]> => {
+  private readonly prepare = async (request: { readonly id?: string }): Promise<Rows> => {
     this.mostPreparing = Math.max(this.mostPreparing, ++this.preparing);
     await later(this.scenario.ioMs);
     this.preparing--;
-    return [{ tensors: [Float32Array.of(Number(request.id))], dims: [[1]] }];
+    return oneRow(Float32Array.of(Number(request.id)));
   };
 
   private inference() {
-    const run = async (items: readonly QueuedRow[]) => {
-      for (const { row } of items) this.inferred.add(Number(row.tensors[0]?.[0]));
+    const run = async (items: readonly QueuedRows[]) => {
+      for (const { rows } of items) this.inferred.add(Number(rows.tensors[0]?.[0]));
       await later(this.scenario.runMs);
-      return items.map(({ row }) => row);
+      return items.map(({ rows }) => rows);
     };
-    const batcher = new MicroBatcher<QueuedRow, Row>([run], {
+    const batcher = new MicroBatcher<QueuedRows, Rows>([run], {
       maxSize: 2,
       maxWaitMs: 2,
       deadline: {
@@ -130,16 +131,12 @@ class Play {
       isBatched: true,
       inputs: [],
       outputs: [{ name: 'y', datatype: 'FP32', shape: ['n', 1] }],
-      expect: () => {},
-      onPrepared: (rows: Row[]) => rows,
-      onPrepareFailed: (error: unknown) => {
-        throw error;
-      },
+      enterPreparation: () => {},
+      leavePreparation: () => {},
     };
     return {
       model: () => model,
-      infer: (_: unknown, rows: readonly Row[], deadline?: number) =>
-        Promise.all(rows.map((row) => batcher.add({ row, deadline }))),
+      infer: (_: unknown, rows: Rows, deadline?: number) => batcher.add({ rows, deadline }),
     };
   }
 

@@ -2,12 +2,13 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Deferred, deferred } from '../../test/support/deferred.js';
+import { oneRow } from '../../test/support/rows.js';
 import { ManualDelays } from '../../test/support/manual-delays.js';
 import { deliver } from '../../test/support/messages.js';
 import { readSettings } from '../config/settings.js';
 import { Activity } from '../metrics/activity.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
-import { Row } from '../protocol/rows.js';
+import { Rows } from '../protocol/rows.js';
 import { Answer } from '../rabbitmq/answer.frames.js';
 import { ConfirmedOutcomes } from '../rabbitmq/confirmed-outcomes.js';
 import { ConfirmedPublisher } from '../rabbitmq/confirmed.publisher.js';
@@ -16,7 +17,7 @@ import { PublishAbandonedError, UnroutableError } from '../rabbitmq/publish.erro
 import { RabbitMqTransport } from '../rabbitmq/rabbitmq.transport.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
 import { FailureHandler } from './failure.handler.js';
-import { asInferenceError, InferenceError } from './inference.errors.js';
+import { InferenceError } from './inference.errors.js';
 import { InferencePipeline } from './inference.pipeline.js';
 import { InferenceService } from './inference.service.js';
 import { Outage } from './outage.js';
@@ -66,10 +67,10 @@ class CountingPreprocessor {
   mostAtOnce = 0;
   gate: Promise<void> = Promise.resolve();
 
-  async prepare(_request: InferenceRequest): Promise<Row[]> {
+  async prepare(_request: InferenceRequest): Promise<Rows> {
     this.mostAtOnce = Math.max(this.mostAtOnce, ++this.preparing);
     await this.gate.finally(() => this.preparing--);
-    return [{ tensors: [Float32Array.of(1)], dims: [[1]] }];
+    return oneRow(Float32Array.of(1));
   }
 }
 
@@ -82,15 +83,8 @@ class EchoInference {
     outputs: [{ name: 'y', datatype: 'FP32', shape: ['n', 1] }],
     isBatched: true,
     preparing: 0,
-    expect: () => void this.served.preparing++,
-    onPrepared: (rows: Row[]) => {
-      this.served.preparing--;
-      return rows;
-    },
-    onPrepareFailed: (error: unknown) => {
-      this.served.preparing--;
-      throw asInferenceError(error, 'PREPROCESS_FAILED', 'preprocessing failed');
-    },
+    enterPreparation: () => void this.served.preparing++,
+    leavePreparation: () => void this.served.preparing--,
   };
   failure: Error | undefined;
 
@@ -99,7 +93,7 @@ class EchoInference {
     return this.served;
   }
 
-  infer(_model: unknown, rows: readonly Row[]): Promise<readonly Row[]> {
+  infer(_model: unknown, rows: Rows): Promise<Rows> {
     return this.failure ? Promise.reject(this.failure) : Promise.resolve(rows);
   }
 }

@@ -9,13 +9,13 @@ import { readContent } from '../protocol/content-encoding.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
 import { readDeadline } from '../protocol/request.deadline.js';
 import { decodeRequest, foreseeDeadline } from '../protocol/request.decoder.js';
-import { Row } from '../protocol/rows.js';
+import { Rows } from '../protocol/rows.js';
 import { Delivery } from '../rabbitmq/delivery.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
 import { Suspicion } from '../rabbitmq/suspicion.js';
 import { DeliveryQueue } from './delivery-queue.js';
 import { FailureHandler } from './failure.handler.js';
-import { InferenceError } from './inference.errors.js';
+import { asInferenceError, InferenceError } from './inference.errors.js';
 import { InferenceService } from './inference.service.js';
 import { ServedModel } from './served-model.js';
 
@@ -114,16 +114,24 @@ export class InferencePipeline {
     let { content } = delivery.message;
     let request: InferenceRequest | undefined;
     let model: ServedModel | undefined;
-    let outliving: Promise<Row[]> | undefined;
+    let outliving: Promise<Rows> | undefined;
     try {
       if (delivery.suspicion.isConclusive) throw crashSuspect(delivery.suspicion);
       const reading = readContent(delivery.message, this.settings.MAX_MESSAGE_BYTES);
       if (reading !== content) content = await reading;
       request = decodeRequest(content, delivery.message, delivery.receivedAt);
       model = this.inference.model(request.model);
-      const preparing = this.prepare(request, model);
-      if (request.deadline !== undefined) outliving = preparing; // only then: it keeps the rows until the answer is confirmed
-      const rows = await this.inTime(preparing, request.deadline);
+      let rows: Rows;
+      model.enterPreparation();
+      try {
+        const preparing = this.preprocessor.prepare(request, model);
+        if (request.deadline !== undefined) outliving = preparing; // only then: it keeps the rows until the answer is confirmed
+        rows = await this.inTime(preparing, request.deadline);
+      } catch (error) {
+        throw asInferenceError(error, 'PREPROCESS_FAILED', 'preprocessing failed');
+      } finally {
+        model.leavePreparation();
+      }
       const outputs = await this.inference.infer(model, rows, request.deadline);
       await this.results.publish(delivery, request.id, encodeResult(request, model, outputs));
       delivery.ack();
@@ -134,19 +142,10 @@ export class InferencePipeline {
     onDone(delivery);
   }
 
-  private prepare(request: InferenceRequest, model: ServedModel): Promise<Row[]> {
-    model.expect();
-    try {
-      return this.preprocessor.prepare(request, model).then(model.onPrepared, model.onPrepareFailed);
-    } catch (error) {
-      return model.onPrepareFailed(error);
-    }
-  }
-
   /** What preprocessing gives, unless the deadline passes before. @throws InferenceError DEADLINE_EXCEEDED then */
-  private inTime(preparing: Promise<Row[]>, deadline: number | undefined): Promise<Row[]> {
+  private inTime(preparing: Promise<Rows>, deadline: number | undefined): Promise<Rows> {
     if (deadline === undefined) return preparing;
-    return new Promise<Row[]>((resolve, reject) => {
+    return new Promise<Rows>((resolve, reject) => {
       this.inPreprocessing.begin(reject, deadline);
       void preparing.then(resolve, reject).then(() => this.inPreprocessing.end(reject));
     });

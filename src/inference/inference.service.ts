@@ -2,10 +2,11 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { StartupError } from '../config/startup-error.js';
 import { Activity } from '../metrics/activity.js';
+import { cut, joined } from '../models/batch.js';
 import { CapacityPlan } from '../models/capacity.js';
 import { ModelHost } from '../models/model.host.js';
 import { ModelFile, ModelRepository } from '../models/model.repository.js';
-import { describe, Row, RowOutput } from '../protocol/rows.js';
+import { describe, Rows } from '../protocol/rows.js';
 import { ServedModel } from './served-model.js';
 
 /** Owns the sessions for the life of the process; inference is batched behind {@link infer}. */
@@ -61,16 +62,16 @@ export class InferenceService {
   }
 
   /**
-   * Infers each row; rows of many requests share batches.
+   * Infers the rows of a request: in one batch, together with those of others, or in several where one does not take all.
    *
-   * @param deadline rows are not inferred after this moment (`performance.now()`)
-   * @returns one output a row, in the order of the rows
-   * @throws InferenceError INFERENCE_FAILED or DEADLINE_EXCEEDED, the first of any row
+   * @param deadline they are not inferred after this moment (`performance.now()`)
+   * @returns as many rows of outputs
+   * @throws InferenceError INFERENCE_FAILED or DEADLINE_EXCEEDED, the first of any batch
    */
-  infer(model: ServedModel, rows: readonly Row[], deadline?: number): Promise<RowOutput[]> {
-    const [first] = rows;
-    if (first && rows.length === 1) return model.infer(first, deadline).then(asList);
-    return Promise.all(rows.map((row) => model.infer(row, deadline)));
+  infer(model: ServedModel, rows: Rows, deadline?: number): Promise<Rows> {
+    if (rows.count <= model.maxBatchSize) return model.infer(rows, deadline);
+    const parts = cut(rows, model.maxBatchSize).map((part) => model.infer(part, deadline));
+    return Promise.all(parts).then((outputs) => joined(outputs, model.outputs));
   }
 
   /** Frees the sessions; nothing may be inferred after that. */
@@ -88,10 +89,6 @@ export class InferenceService {
     this.logger.log(summary(model));
     return model;
   }
-}
-
-function asList<T>(item: T): T[] {
-  return [item];
 }
 
 function summary(model: ServedModel): string {

@@ -197,6 +197,60 @@ describe('MicroBatcher', () => {
     });
   });
 
+  describe('sizes', () => {
+    /** A digit counts for as much as it says. */
+    const bySize = { sizeOf: Number };
+
+    it('add up to no more than maxSize in a batch, of items in their order', async () => {
+      const runner = new ManualRunner();
+      void addAll(batcherOf(runner, bySize), '32111');
+      await turn();
+      await runner.answer(['3']);
+      await runner.answer(['2', '1', '1']);
+      expect(runner.batches).toEqual([['3'], ['2', '1', '1'], ['1']]);
+    });
+
+    it('over maxSize run alone', async () => {
+      const runner = new ManualRunner();
+      void addAll(batcherOf(runner, bySize), '191');
+      await turn();
+      await runner.answer(['1']);
+      await runner.answer(['9']);
+      expect(runner.batches).toEqual([['1'], ['9'], ['1']]);
+    });
+
+    it('make a batch full', async () => {
+      const runner = new ManualRunner();
+      const batcher = batcherOf(runner, { ...bySize, expected: () => 1 });
+      void addAll(batcher, '3');
+      await turn();
+      expect(runner.batches).toEqual([]);
+      void addAll(batcher, '1');
+      await turn();
+      expect(runner.batches).toEqual([['3', '1']]);
+    });
+
+    it('of what has run, or was too late to, count no more', async () => {
+      const runner = new ManualRunner();
+      const now = performance.now();
+      const deadline = {
+        of: (item: string) => (item === '2' ? now + 5 : undefined),
+        error: () => new Error('late'),
+      };
+      const batcher = batcherOf(runner, { ...bySize, deadline, expected: () => 1 });
+      void addAll(batcher, '4');
+      await turn();
+      await runner.answer(['4']);
+      void addAll(batcher, '2');
+      await jest.advanceTimersByTimeAsync(5);
+      void addAll(batcher, '3');
+      await jest.advanceTimersByTimeAsync(9);
+      expect(runner.batches).toEqual([['4']]);
+      await jest.advanceTimersByTimeAsync(1);
+      expect(runner.batches).toEqual([['4'], ['3']]);
+    });
+  });
+
   describe('waiting for company', () => {
     it('does not wait when nothing else is expected', async () => {
       const runner = new ManualRunner();

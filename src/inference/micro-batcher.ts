@@ -22,8 +22,10 @@ export interface ItemDeadline<T> {
 }
 
 export interface MicroBatcherOptions<T> {
-  /** Largest batch handed to a runner. */
+  /** Largest batch handed to a runner; an item that is larger runs alone. */
   readonly maxSize: number;
+  /** What an item counts for in a batch. Default: 1. */
+  readonly sizeOf?: (item: T) => number;
   /** Longest wait for company, in ms, counted from the oldest waiting item. */
   readonly maxWaitMs: number;
   /** How many items may still come soon: while none may, nothing waits for company. Default: none. */
@@ -36,9 +38,17 @@ export interface MicroBatcherOptions<T> {
 
 interface Waiting<T, R> {
   readonly item: T;
+  readonly size: number;
   readonly since: number;
   resolve(value: R): void;
   reject(error: Error): void;
+}
+
+/** What may share a batch, oldest first. */
+class Group<T, R> {
+  readonly waiting = new Fifo<Waiting<T, R>>();
+  /** Of all that wait. */
+  size = 0;
 }
 
 /**
@@ -46,7 +56,7 @@ interface Waiting<T, R> {
  * themselves under load. Knows nothing of tensors or messages.
  */
 export class MicroBatcher<T, R> {
-  private readonly groups = new Map<string, Fifo<Waiting<T, R>>>();
+  private readonly groups = new Map<string, Group<T, R>>();
   private readonly free: RunBatch<T, R>[];
   private isScheduled = false;
   private callOffWait: () => void = () => {};
@@ -67,8 +77,10 @@ export class MicroBatcher<T, R> {
     return new Promise((resolve, reject) => {
       const key = this.options.groupOf?.(item) ?? '';
       let group = this.groups.get(key);
-      if (!group) this.groups.set(key, (group = new Fifo()));
-      group.push({ item, since: this.clock.turnNow(), resolve, reject });
+      if (!group) this.groups.set(key, (group = new Group()));
+      const size = this.options.sizeOf?.(item) ?? 1;
+      group.size += size;
+      group.waiting.push({ item, size, since: this.clock.turnNow(), resolve, reject });
       const deadline = this.options.deadline?.of(item);
       if (deadline !== undefined) this.alarm.set(deadline);
       this.schedule();
@@ -111,9 +123,9 @@ export class MicroBatcher<T, R> {
     const now = this.clock.now();
     const isAnyExpected = (this.options.expected?.() ?? 0) > 0;
     let next = { key: '', waitMs: Infinity, since: Infinity };
-    for (const [key, group] of this.groups) {
-      const since = group.first?.since ?? 0;
-      const mayWait = isAnyExpected && group.length < this.options.maxSize;
+    for (const [key, { waiting, size }] of this.groups) {
+      const since = waiting.first?.since ?? 0;
+      const mayWait = isAnyExpected && size < this.options.maxSize;
       const waitMs = mayWait ? Math.max(0, since + this.options.maxWaitMs - now) : 0;
       if (waitMs < next.waitMs || (waitMs === next.waitMs && since < next.since))
         next = { key, waitMs, since };
@@ -122,9 +134,16 @@ export class MicroBatcher<T, R> {
   }
 
   private take(key: string): Waiting<T, R>[] {
-    const group = this.groups.get(key);
-    const batch = group?.take(this.options.maxSize) ?? [];
-    if (group?.length === 0) this.groups.delete(key);
+    const group = this.groups.get(key) as Group<T, R>;
+    const { maxSize } = this.options;
+    let taken = 0;
+    const batch = group.waiting.takeWhile(({ size }) => {
+      if (taken > 0 && taken + size > maxSize) return false;
+      taken += size;
+      return true;
+    });
+    group.size -= taken;
+    if (group.waiting.length === 0) this.groups.delete(key);
     if (!this.options.deadline) return batch;
     const now = this.clock.now(); // the alarm may be late: a long run holds up the event loop
     return batch.filter((waiting) => !this.isRefused(waiting, now));
@@ -134,12 +153,13 @@ export class MicroBatcher<T, R> {
   private refuseLate(now: number): number {
     let earliest = Infinity;
     for (const [key, group] of this.groups) {
-      group.extract((waiting) => {
+      group.waiting.extract((waiting) => {
         const isRefused = this.isRefused(waiting, now);
-        if (!isRefused) earliest = Math.min(earliest, this.options.deadline?.of(waiting.item) ?? Infinity);
+        if (isRefused) group.size -= waiting.size;
+        else earliest = Math.min(earliest, this.options.deadline?.of(waiting.item) ?? Infinity);
         return isRefused;
       });
-      if (group.length === 0) this.groups.delete(key);
+      if (group.waiting.length === 0) this.groups.delete(key);
     }
     return earliest;
   }

@@ -1,17 +1,17 @@
 import { deadlineExceeded } from '../deadline/deadline.js';
-import { runRows } from '../models/batch.js';
+import { countOf, runRows } from '../models/batch.js';
 import { ModelConfig } from '../models/model-config.js';
 import { MeasuredModel } from '../models/capacity.js';
 import { LoadedModel } from '../models/model.host.js';
 import { ModelFile } from '../models/model.repository.js';
 import { BatchLateError } from '../models/session.js';
 import { AnsweringModel } from '../protocol/answer.encoder.js';
-import { ModelSignature, Row, RowOutput } from '../protocol/rows.js';
+import { ModelSignature, Rows } from '../protocol/rows.js';
 import { PreprocessModel } from '../preprocess/preprocessor.js';
 import { runBisecting } from './bisect.js';
 import { asInferenceError, InferenceError } from './inference.errors.js';
 import { MicroBatcher, RunBatch } from './micro-batcher.js';
-import { QueuedRow, runTimely } from './timely-run.js';
+import { QueuedRows, runTimely } from './timely-run.js';
 
 /** A model at work: its session, its batcher, and how many of its requests are on the way to it. */
 export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredModel {
@@ -25,7 +25,7 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
   readonly threads: number;
   /** Requests in preprocessing, whose rows are about to come. */
   private preparing = 0;
-  private readonly batcher: MicroBatcher<QueuedRow, RowOutput>;
+  private readonly batcher: MicroBatcher<QueuedRows, Rows>;
 
   /**
    * @param maxBatchWaitMs longest wait for company, in ms
@@ -41,18 +41,18 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
     this.signature = session.signature;
     ({ maxBatchSize: this.maxBatchSize, batchMs: this.batchMs } = profile);
     this.threads = threads;
-    const run = async (items: readonly QueuedRow[], deadline?: number) => {
+    const run = async (items: readonly QueuedRows[], deadline?: number) => {
       try {
-        const rows = items.map(({ row }) => row);
-        const outputs = await runRows(session, rows, deadline);
-        onBatch(items.length);
+        const parts = items.map(({ rows }) => rows);
+        const outputs = await runRows(session, parts, deadline);
+        onBatch(countOf(parts));
         return outputs;
       } catch (error) {
         if (error instanceof BatchLateError) throw error;
         throw asInferenceError(error, 'INFERENCE_FAILED', `model '${this.name}' failed on this input`);
       }
     };
-    const runner: RunBatch<QueuedRow, RowOutput> = async (items, refuse) =>
+    const runner: RunBatch<QueuedRows, Rows> = async (items, refuse) =>
       blamed(await runBisecting(items, (some) => runTimely(some, run, refuse)));
     this.batcher = new MicroBatcher(
       Array.from({ length: session.parallelism }, () => runner),
@@ -60,7 +60,8 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
         maxSize: this.maxBatchSize,
         maxWaitMs: maxBatchWaitMs,
         expected: () => this.preparing,
-        groupOf: hasOpenRow(this.signature) ? ({ row }) => row.dims.join(';') : undefined,
+        sizeOf: ({ rows }) => rows.count,
+        groupOf: hasOpenRow(this.signature) ? ({ rows }) => rows.dims.join(';') : undefined,
         deadline: {
           of: ({ deadline }) => deadline,
           error: ({ deadline = NaN }) => deadlineExceeded(deadline, 'while it waited for a batch'),
@@ -69,24 +70,13 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
     );
   }
 
-  /** A request has gone into preprocessing: rows are about to come. */
-  expect(): void {
+  /** A request goes into preprocessing: rows are about to come. */
+  enterPreparation(): void {
     this.preparing++;
   }
 
-  /** What follows {@link expect}: the rows are there. */
-  readonly onPrepared = (rows: Row[]): Row[] => {
-    this.leavePreparation();
-    return rows;
-  };
-
-  /** What follows {@link expect} otherwise. @throws InferenceError, PREPROCESS_FAILED where it is none already */
-  readonly onPrepareFailed = (error: unknown): never => {
-    this.leavePreparation();
-    throw asInferenceError(error, 'PREPROCESS_FAILED', 'preprocessing failed');
-  };
-
-  private leavePreparation(): void {
+  /** What follows {@link enterPreparation}, also where no rows come. */
+  leavePreparation(): void {
     if (--this.preparing === 0) this.batcher.reconsider();
   }
 
@@ -106,15 +96,18 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
     return this.config.labels;
   }
 
-  /** @throws InferenceError DEADLINE_EXCEEDED or INFERENCE_FAILED, for this row alone */
-  infer(row: Row, deadline?: number): Promise<RowOutput> {
-    return this.batcher.add({ row, deadline });
+  /**
+   * @param rows no more than a batch takes: they run in one
+   * @throws InferenceError DEADLINE_EXCEEDED or INFERENCE_FAILED, for these rows alone
+   */
+  infer(rows: Rows, deadline?: number): Promise<Rows> {
+    return this.batcher.add({ rows, deadline });
   }
 }
 
-/** A row that fails beside others that do not has nothing else to blame. */
-function blamed(answers: readonly (RowOutput | Error)[]): readonly (RowOutput | Error)[] {
-  const isFailure = (answer: RowOutput | Error) => answer instanceof Error;
+/** What fails beside others that do not has nothing else to blame. */
+function blamed(answers: readonly (Rows | Error)[]): readonly (Rows | Error)[] {
+  const isFailure = (answer: Rows | Error) => answer instanceof Error;
   if (!answers.some(isFailure) || answers.every(isFailure)) return answers;
   return answers.map((answer) => (answer instanceof InferenceError ? answer.asOwnFault() : answer));
 }

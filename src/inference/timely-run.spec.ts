@@ -1,13 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Deferred, deferred } from '../../test/support/deferred.js';
+import { oneRow } from '../../test/support/rows.js';
 import { BatchLateError } from '../models/session.js';
-import { QueuedRow, runTimely } from './timely-run.js';
+import { QueuedRows, runTimely } from './timely-run.js';
 
-const row = (name: string, deadline?: number): QueuedRow => ({
-  row: { tensors: [[name]], dims: [[1]] },
-  deadline,
-});
-const nameOf = ({ row: { tensors } }: QueuedRow): string => String(tensors[0]?.[0]);
+const row = (name: string, deadline?: number): QueuedRows => ({ rows: oneRow([name]), deadline });
+const nameOf = ({ rows: { tensors } }: QueuedRows): string => String(tensors[0]?.[0]);
 const late = expect.objectContaining({ code: 'DEADLINE_EXCEEDED' });
 
 /** Runs that end when the test says so. */
@@ -16,14 +14,14 @@ class ManualRuns {
   readonly refused: string[] = [];
   private readonly ends: Deferred<string[]>[] = [];
 
-  readonly run = (rows: readonly QueuedRow[], deadline?: number): Promise<string[]> => {
+  readonly run = (rows: readonly QueuedRows[], deadline?: number): Promise<string[]> => {
     this.asked.push({ names: rows.map(nameOf), deadline });
     const end = deferred<string[]>();
     this.ends.push(end);
     return end.promise;
   };
 
-  readonly refuse = (refused: QueuedRow): void => void this.refused.push(nameOf(refused));
+  readonly refuse = (refused: QueuedRows): void => void this.refused.push(nameOf(refused));
 
   succeed(): void {
     const names = this.asked.at(-1)?.names ?? [];
@@ -48,7 +46,7 @@ describe('runTimely', () => {
     jest.useRealTimers();
   });
 
-  const start = (...rows: QueuedRow[]) => runTimely(rows, runs.run, runs.refuse);
+  const start = (...rows: QueuedRows[]) => runTimely(rows, runs.run, runs.refuse);
 
   it('runs rows without a deadline as they are', async () => {
     const answers = start(row('a'), row('b'));

@@ -1,64 +1,85 @@
-import { ModelSignature, Row, RowOutput } from '../protocol/rows.js';
-import { allocate, copyInto, elementCount, slice, TensorData, TensorSpec } from '../protocol/tensor.js';
+import { ModelSignature, Rows } from '../protocol/rows.js';
+import { allocate, copyInto, elementCount, TensorData, TensorSpec } from '../protocol/tensor.js';
 import { Batch, Session } from './session.js';
 
 /**
- * Runs the rows as one batch. All must have the same dimensions; a model without a batch dimension takes one.
+ * Runs all rows of several requests as one batch. All must have the same dimensions; a model without a batch dimension
+ * takes one.
  *
- * @returns one output a row, in the order of the rows
- * @param deadline the earliest of the rows'
- * @throws BatchLateError, or Error with ONNX Runtime's reason; then no row has an output. The rows stay as they are.
+ * @returns the outputs of each, in their order, in the tensors of the batch
+ * @param deadline the earliest of the requests'
+ * @throws BatchLateError, or Error with ONNX Runtime's reason; then none has outputs. The rows stay as they are.
  */
-export async function runRows(
-  session: Session,
-  rows: readonly Row[],
-  deadline?: number,
-): Promise<RowOutput[]> {
-  return split(await session.run(join(rows, session.signature), deadline), rows.length, session.signature);
+export async function runRows(session: Session, parts: readonly Rows[], deadline?: number): Promise<Rows[]> {
+  const { inputs, isBatched } = session.signature;
+  // Copied also where there is one part only: what a session is given may be gone afterwards, and rows may run again.
+  const { tensors, dims, count } = joined(parts, inputs);
+  const batchDims = isBatched ? dims.map((rowDims) => [count, ...rowDims]) : dims;
+  return split(await session.run({ tensors, dims: batchDims }, deadline), parts, session.signature);
 }
 
-/** Copies also a row that is alone: what a session is given may be gone afterwards, and a row may run again. */
-function join(rows: readonly Row[], { inputs, isBatched }: ModelSignature): Batch {
-  const { dims } = rows[0] as Row;
-  const tensors = inputs.map(({ name, datatype }, input) => {
-    const width = elementCount(dims[input] ?? []);
-    const data = allocate(datatype, width * rows.length);
-    for (let row = 0; row < rows.length; row++) {
-      const own = rows[row]?.tensors[input] as TensorData;
-      if (own.length !== width)
-        throw new Error(`input '${name}' of a row has ${own.length} elements, its dimensions say ${width}`);
-      copyInto(data, own, row * width);
+/** Parts of no more than `maxCount` rows. */
+export function cut(rows: Rows, maxCount: number): Rows[] {
+  const parts: Rows[] = [];
+  for (let done = 0; done < rows.count; done += maxCount)
+    parts.push({ ...rows, first: rows.first + done, count: Math.min(maxCount, rows.count - done) });
+  return parts;
+}
+
+/** The rows of all parts, in memory of their own. */
+export function joined(parts: readonly Rows[], specs: readonly TensorSpec[]): Rows {
+  const { dims } = parts[0] as Rows;
+  const count = countOf(parts);
+  const tensors = specs.map(({ name, datatype }, index) => {
+    const width = elementCount(dims[index] as readonly number[]);
+    const target = allocate(datatype, width * count);
+    let at = 0;
+    for (const part of parts) {
+      const data = part.tensors[index] as TensorData;
+      const from = part.first * width;
+      const to = from + part.count * width;
+      if (to > data.length || data.length % width > 0)
+        throw new Error(
+          `'${name}' has ${data.length} elements for ${part.first + part.count} rows of ${width}, as their dimensions say`,
+        );
+      copyInto(target, at, data, from, to);
+      at += to - from;
     }
-    return data;
+    return target;
   });
-  return { tensors, dims: isBatched ? dims.map((rowDims) => [rows.length, ...rowDims]) : dims };
+  return { tensors, dims, first: 0, count };
 }
 
-function split(batch: Batch, count: number, { outputs, isBatched }: ModelSignature): RowOutput[] {
+/** Rows of all parts together. */
+export function countOf(parts: readonly Rows[]): number {
+  let count = 0;
+  for (const part of parts) count += part.count;
+  return count;
+}
+
+function split(batch: Batch, parts: readonly Rows[], { outputs, isBatched }: ModelSignature): Rows[] {
+  const { tensors } = batch;
+  const count = countOf(parts);
   const dims = batch.dims.map((outputDims, output) => {
     if (!isBatched) return outputDims;
     if (outputDims[0] !== count)
       throw new Error(`output '${outputs[output]?.name}' has ${outputDims[0]} rows for a batch of ${count}`);
     return outputDims.slice(1);
   });
-  if (count === 1) return [{ tensors: batch.tensors, dims }];
-  return Array.from({ length: count }, (_, row) => ({
-    dims,
-    tensors: batch.tensors.map((data) => {
-      const width = data.length / count;
-      return slice(data, row * width, (row + 1) * width);
-    }),
-  }));
+  let first = 0;
+  return parts.map((part) => {
+    const share = { tensors, dims, first, count: part.count };
+    first += part.count;
+    return share;
+  });
 }
 
 /** A row of zeros; undefined where the model leaves dimensions open besides the batch: any guess may be wrong. */
-export function zeroRow({ inputs, isBatched }: ModelSignature): Row | undefined {
+export function zeroRow({ inputs, isBatched }: ModelSignature): Rows | undefined {
   const dims = inputs.map(({ shape }) => (isBatched ? shape.slice(1) : shape));
   const isFixed = (shape: TensorSpec['shape']): shape is number[] =>
     shape.every((dim) => typeof dim === 'number');
   if (!dims.every(isFixed)) return undefined;
-  return {
-    dims,
-    tensors: inputs.map(({ datatype }, input) => allocate(datatype, elementCount(dims[input] ?? []))),
-  };
+  const tensors = inputs.map(({ datatype }, input) => allocate(datatype, elementCount(dims[input] ?? [])));
+  return { tensors, dims, first: 0, count: 1 };
 }

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { Row } from '../protocol/rows.js';
-import { runRows } from './batch.js';
+import { oneRow } from '../../test/support/rows.js';
+import { Rows } from '../protocol/rows.js';
+import { cut, joined, runRows } from './batch.js';
 import { modelConfigSchema } from './model-config.js';
 import { OnnxSession } from './onnx.session.js';
 import { Batch } from './session.js';
@@ -14,7 +15,7 @@ const DIGITS = fileURLToPath(new URL('../../models/digits/model.onnx', import.me
 
 const load = (path: string) =>
   OnnxSession.load({ name: 'digits', version: '1', path, config: modelConfigSchema.parse({}) });
-const rowOf = (pixels: Iterable<number>): Row => ({ tensors: [Float32Array.from(pixels)], dims: [[64]] });
+const rowOf = (pixels: Iterable<number>): Rows => oneRow(Float32Array.from(pixels));
 
 describe('OnnxSession', () => {
   let session: OnnxSession;
@@ -34,23 +35,28 @@ describe('OnnxSession', () => {
     });
   });
 
-  it('gives each row of a batch what it gets alone, in the order of the rows', async () => {
+  it('gives each row what it gets alone, however many requests share a batch, each of however many rows', async () => {
     const pixel = fc.float({ min: 0, max: 1, noNaN: true });
     const image = fc.array(pixel, { minLength: 64, maxLength: 64 });
+    const request = fc.array(image, { minLength: 1, maxLength: 4 });
     await fc.assert(
-      fc.asyncProperty(fc.array(image, { minLength: 2, maxLength: 9 }), async (images) => {
-        const rows = images.map(rowOf);
+      fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 4 }), async (requests) => {
+        const rows = requests.map((images) => joined(images.map(rowOf), session.signature.inputs));
         const together = await runRows(session, rows);
-        expect(together).toHaveLength(rows.length);
-        for (const [index, row] of rows.entries()) {
-          const [alone] = await runRows(session, [row]);
-          expect(together[index]?.dims).toEqual(alone?.dims);
-          alone?.tensors.forEach((expected, output) => {
-            const got = together[index]?.tensors[output] as Float32Array;
-            expect(got).toHaveLength(expected.length);
-            for (const [at, value] of expected.entries()) expect(got[at]).toBeCloseTo(Number(value), 5);
-          });
-        }
+        expect(together.map(({ count }) => count)).toEqual(requests.map(({ length }) => length));
+        for (const [index, outputs] of together.entries())
+          for (const [row, own] of cut(outputs, 1).entries()) {
+            const [alone] = await runRows(session, [rowOf(requests[index]?.[row] ?? [])]);
+            expect(own.dims).toEqual(alone?.dims);
+            const [got, expected] = [own, alone as Rows].map((one) =>
+              joined([one], session.signature.outputs),
+            );
+            expected?.tensors.forEach((values, output) => {
+              const numbers = got?.tensors[output] as Float32Array;
+              expect(numbers).toHaveLength(values.length);
+              for (const [at, value] of values.entries()) expect(numbers[at]).toBeCloseTo(Number(value), 5);
+            });
+          }
       }),
       { numRuns: 20 },
     );
@@ -63,7 +69,7 @@ describe('OnnxSession', () => {
   });
 
   it('rejects rows that the model cannot take, and runs the next', async () => {
-    await expect(runRows(session, [{ tensors: [Float32Array.of(1, 2)], dims: [[2]] }])).rejects.toThrow();
+    await expect(runRows(session, [oneRow(Float32Array.of(1, 2))])).rejects.toThrow();
     expect(await runRows(session, [rowOf(Array(64).fill(0))])).toHaveLength(1);
   });
 

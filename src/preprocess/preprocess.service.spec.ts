@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ManualDelays } from '../../test/support/manual-delays.js';
+import { oneRow } from '../../test/support/rows.js';
 import { readSettings } from '../config/settings.js';
 import { modelConfigSchema } from '../models/model-config.js';
 import { PreprocessService } from './preprocess.service.js';
@@ -27,13 +28,13 @@ describe('PreprocessService', () => {
 
   it('gives the rows of the request, transformed as model.json says', async () => {
     const rows = await service().prepare(row([1, 2]), modelWith({ scale: 2, mean: 1 }));
-    expect(rows).toEqual([{ tensors: [Float32Array.of(1, 3)], dims: [[2]] }]);
+    expect(rows).toEqual(oneRow(Float32Array.of(1, 3)));
   });
 
   it('waits as long as the model’s I/O takes', async () => {
     const rows = service().prepare(row([1, 2]), modelWith({ ioDelayMs: 50 }));
     expect(await delays.end()).toBe(50);
-    expect(await rows).toHaveLength(1);
+    expect(await rows).toEqual(oneRow(Float32Array.of(1, 2)));
   });
 
   it('waits as PREPROCESS_IO_DELAY_MS says where it is set, for 0 not at all', async () => {
@@ -56,6 +57,6 @@ describe('PreprocessService', () => {
     expect(delays.running).toBe(3);
     for (let i = 0; i < 3; i++) await delays.end();
     const rows = await Promise.all(prepared);
-    expect(rows.map(([first]) => first?.tensors[0]?.[0])).toEqual([1, 2, 3]);
+    expect(rows.map(({ tensors }) => tensors[0]?.[0])).toEqual([1, 2, 3]);
   });
 });

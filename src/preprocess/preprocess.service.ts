@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { ModelConfig } from '../models/model-config.js';
 import { InferenceRequest, SPENT } from '../protocol/inference-request.js';
-import { Row, rowsOf } from '../protocol/rows.js';
+import { Rows, rowsOf } from '../protocol/rows.js';
 import { PreprocessModel, Preprocessor } from './preprocessor.js';
 import { SharedDelay } from './shared-delay.js';
 import { transform } from './transform.js';
@@ -19,8 +19,8 @@ export class PreprocessService extends Preprocessor {
     super();
   }
 
-  override prepare(request: InferenceRequest, model: PreprocessModel): Promise<Row[]> {
-    let rows: Row[];
+  override prepare(request: InferenceRequest, model: PreprocessModel): Promise<Rows> {
+    let rows: Rows;
     try {
       rows = rowsOf(request, model.signature);
     } catch (error) {
@@ -34,7 +34,7 @@ export class PreprocessService extends Preprocessor {
   }
 }
 
-function transformed(rows: Row[], steps: ModelConfig['preprocess']): Row[] {
-  for (const row of rows) transform(row, steps);
+function transformed(rows: Rows, steps: ModelConfig['preprocess']): Rows {
+  transform(rows, steps);
   return rows;
 }

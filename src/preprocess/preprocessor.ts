@@ -1,6 +1,6 @@
 import { ModelFile } from '../models/model.repository.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
-import { ModelSignature, Row } from '../protocol/rows.js';
+import { ModelSignature, Rows } from '../protocol/rows.js';
 
 /** What preprocessing gets to know of the model. */
 export interface PreprocessModel extends Pick<ModelFile, 'name' | 'config'> {
@@ -21,5 +21,5 @@ export interface PreprocessModel extends Pick<ModelFile, 'name' | 'config'> {
  * other becomes `PREPROCESS_FAILED`.
  */
 export abstract class Preprocessor {
-  abstract prepare(request: InferenceRequest, model: PreprocessModel): Promise<Row[]>;
+  abstract prepare(request: InferenceRequest, model: PreprocessModel): Promise<Rows>;
 }

@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
+import { oneRow, rowsIn } from '../../test/support/rows.js';
 import { TensorData } from '../protocol/tensor.js';
 import { transform } from './transform.js';
 
 type Preprocess = Omit<Parameters<typeof transform>[1], 'ioDelayMs'>;
 
 function transformed(data: TensorData, config: Preprocess) {
-  transform({ tensors: [data], dims: [[data.length]] }, { ioDelayMs: 0, ...config });
+  transform(oneRow(data), { ioDelayMs: 0, ...config });
   return [...data];
 }
 
@@ -37,9 +38,15 @@ describe('transform', () => {
     expect(transformed(Float64Array.of(2, 2, 4, 4), config)).toEqual([1, 9.5, 2, 19.5]);
   });
 
+  it('begins a list anew with each row, and leaves the rows of others as they are', () => {
+    const tensor = Float32Array.of(1, 1, 1, 2, 2, 2, 3, 3, 3);
+    transform({ ...rowsIn(3, tensor), first: 1, count: 2 }, { ioDelayMs: 0, scale: [1, 10] });
+    expect([...tensor]).toEqual([1, 1, 1, 2, 20, 2, 3, 30, 3]);
+  });
+
   it('changes every tensor of numbers with a point, and no other', () => {
     const tensors = [Float32Array.of(1), BigInt64Array.of(1n), Uint8Array.of(1), ['1'], Float64Array.of(1)];
-    transform({ tensors, dims: [] }, { ioDelayMs: 0, scale: 3 });
+    transform(oneRow(...tensors), { ioDelayMs: 0, scale: 3 });
     expect(tensors.map((tensor) => [...tensor])).toEqual([[3], [1n], [1], ['1'], [3]]);
   });
 });

@@ -1,16 +1,21 @@
 import { ModelConfig } from '../models/model-config.js';
-import { Row } from '../protocol/rows.js';
-import { TensorData } from '../protocol/tensor.js';
+import { Rows } from '../protocol/rows.js';
+import { elementCount, TensorData } from '../protocol/tensor.js';
 
 type PerElement = number | readonly number[] | undefined;
 
-/** `(x · scale − mean) / std` over every floating-point tensor of a row, in place. */
-export function transform(row: Row, { scale, mean, std }: ModelConfig['preprocess']): void {
+/** `(x · scale − mean) / std` over every floating-point tensor of the rows, in place. */
+export function transform(
+  { tensors, dims, first, count }: Rows,
+  { scale, mean, std }: ModelConfig['preprocess'],
+): void {
   if (scale === undefined && mean === undefined && std === undefined) return;
-  for (const tensor of row.tensors) {
+  for (const [index, tensor] of tensors.entries()) {
     if (!isFloat(tensor)) continue;
-    for (let i = 0; i < tensor.length; i++)
-      tensor[i] = ((tensor[i] as number) * at(scale, i, 1) - at(mean, i, 0)) / at(std, i, 1);
+    const width = elementCount(dims[index] as readonly number[]);
+    for (let row = first; row < first + count; row++)
+      for (let i = 0, place = row * width; i < width; i++, place++)
+        tensor[place] = ((tensor[place] as number) * at(scale, i, 1) - at(mean, i, 0)) / at(std, i, 1);
   }
 }
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
+import { oneRow, rowsIn } from '../../test/support/rows.js';
 import { InferenceError } from '../inference/inference.errors.js';
-import { AnsweringModel, encodeError, encodeResult } from './answer.encoder.js';
-import { RowOutput } from './rows.js';
+import { AnsweringModel, BinaryBody, encodeError, encodeResult } from './answer.encoder.js';
 import { Datatype, TensorData } from './tensor.js';
 
 function modelOf(fields: Partial<AnsweringModel> = {}): AnsweringModel {
@@ -14,17 +14,12 @@ function modelOf(fields: Partial<AnsweringModel> = {}): AnsweringModel {
 const modelWith = (datatype: Datatype, dims: number[]) =>
   modelOf({ outputs: [{ name: 'y', datatype, shape: ['batch', ...dims] }] });
 
-const row = (...tensors: TensorData[]): RowOutput => ({
-  tensors,
-  dims: tensors.map((data) => [data.length]),
-});
-
 const parsed = (...args: Parameters<typeof encodeResult>): unknown =>
   JSON.parse(encodeResult(...args) as string);
 
 /** What becomes of one row of one output. */
 function dataOf(datatype: Datatype, data: TensorData): unknown {
-  const answer = parsed({}, modelWith(datatype, [data.length]), [row(data)]) as {
+  const answer = parsed({}, modelWith(datatype, [data.length]), oneRow(data)) as {
     outputs: { data: unknown }[];
   };
   return answer.outputs[0]?.data;
@@ -32,7 +27,7 @@ function dataOf(datatype: Datatype, data: TensorData): unknown {
 
 describe('encodeResult', () => {
   it('is a V2 response: one shape and flat data over all rows', () => {
-    const rows = [row(Float32Array.of(0, 0.5, 1)), row(Float32Array.of(2, -1, 0.25))];
+    const rows = rowsIn(2, Float32Array.of(0, 0.5, 1, 2, -1, 0.25));
     expect(parsed({ id: 'r-1' }, modelOf(), rows)).toEqual({
       model_name: 'm',
       model_version: '2',
@@ -48,18 +43,37 @@ describe('encodeResult', () => {
     });
   });
 
+  it('holds its own rows only, of tensors that hold those of others as well', () => {
+    const outputs = [
+      { name: 'scores', datatype: 'FP32', shape: ['n', 2] } as const,
+      { name: 'texts', datatype: 'BYTES', shape: ['n', 1] } as const,
+    ];
+    const all = rowsIn(4, Float32Array.of(9, 0, 1, 2, 4, 3, 0, 9), ['a', 'b', 'c', 'd']);
+    const model = modelOf({ outputs, labels: ['left', 'right'] });
+    const some = { ...all, first: 1, count: 2 };
+    expect(parsed({}, model, some)).toMatchObject({
+      outputs: [
+        { shape: [2, 2], data: [1, 2, 4, 3] },
+        { shape: [2, 1], data: ['b', 'c'] },
+      ],
+      parameters: { label: ['right', 'left'], score: [2, 4] },
+    });
+    const { tensors } = encodeResult({ binaryOutputs: ['scores'] }, model, some) as BinaryBody;
+    expect(tensors).toEqual(Buffer.from(Float32Array.of(1, 2, 4, 3).buffer));
+  });
+
   it('has no batch dimension where the model has none', () => {
-    const answer = parsed({}, modelOf({ isBatched: false }), [row(Float32Array.of(1, 2, 3))]);
+    const answer = parsed({}, modelOf({ isBatched: false }), oneRow(Float32Array.of(1, 2, 3)));
     expect(answer).toMatchObject({ outputs: [{ shape: [3] }] });
   });
 
   it('has no id where the request has none', () => {
-    expect(parsed({}, modelOf(), [row(Float32Array.of(1, 2, 3))])).not.toHaveProperty('id');
+    expect(parsed({}, modelOf(), oneRow(Float32Array.of(1, 2, 3)))).not.toHaveProperty('id');
   });
 
   it('holds the outputs that were asked for, in the order of the model', () => {
     const outputs = ['a', 'b', 'c'].map((name) => ({ name, datatype: 'INT32', shape: ['n', 1] }) as const);
-    const rows = [row(Int32Array.of(1), Int32Array.of(2), Int32Array.of(3))];
+    const rows = oneRow(Int32Array.of(1), Int32Array.of(2), Int32Array.of(3));
     const names = (asked?: string[]) =>
       (parsed({ outputs: asked }, modelOf({ outputs }), rows) as { outputs: { name: string }[] }).outputs.map(
         ({ name }) => name,
@@ -70,16 +84,19 @@ describe('encodeResult', () => {
 
   it('is whole however many rows it has, also where the writer outgrows its memory', () => {
     const labels = ['a', 'b', 'c'];
-    const one = row(Float32Array.of(0.123456789, 0.987654321, 0.5));
+    const one = [0.123456789, 0.987654321, 0.5];
     for (let count = 1000; count < 3000; count += 7) {
-      const rows = Array.from({ length: count }, () => one);
+      const rows = rowsIn(
+        count,
+        Float32Array.from({ length: 3 * count }, (_, at) => one[at % 3] as number),
+      );
       const { outputs, parameters } = parsed({ id: 'r' }, modelOf({ labels }), rows) as {
         outputs: { data: number[] }[];
         parameters: { label: string[]; score: number[] };
       };
       expect(outputs[0]?.data).toHaveLength(3 * count);
       expect(new Set(parameters.label)).toEqual(new Set(['b']));
-      expect(parameters.score.map(Math.fround)).toEqual(rows.map(() => Math.fround(0.987654321)));
+      expect(parameters.score.map(Math.fround)).toEqual(Array(count).fill(Math.fround(0.987654321)));
     }
   });
 
@@ -100,7 +117,7 @@ describe('encodeResult', () => {
     });
 
     it('of INT64 and UINT64 keep all their digits', () => {
-      const json = encodeResult({}, modelWith('INT64', [2]), [row(BigInt64Array.of(-(2n ** 63n), 7n))]);
+      const json = encodeResult({}, modelWith('INT64', [2]), oneRow(BigInt64Array.of(-(2n ** 63n), 7n)));
       expect(json).toContain('"data":[-9223372036854775808,7]');
       expect(dataOf('UINT64', BigUint64Array.of(5n))).toEqual([5]);
     });
@@ -127,7 +144,7 @@ describe('encodeResult', () => {
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         const outputs = [{ name: text, datatype: 'FP32', shape: ['n', 1] } as const];
         const model = modelOf({ name: text, version: text, outputs, labels: [text] });
-        expect(parsed({ id: text, packet: { id: text } }, model, [row(Float32Array.of(1))])).toEqual({
+        expect(parsed({ id: text, packet: { id: text } }, model, oneRow(Float32Array.of(1)))).toEqual({
           id: text,
           isDisposed: true,
           response: {
@@ -146,7 +163,7 @@ describe('encodeResult', () => {
     const labels = ['cat', 'dog', 'a "cow"\n'];
 
     it('name the highest score of each row', () => {
-      const rows = [row(Float32Array.of(0.25, 0.5, 0.25)), row(Float32Array.of(-3, -2, -1))];
+      const rows = rowsIn(2, Float32Array.of(0.25, 0.5, 0.25, -3, -2, -1));
       expect(parsed({}, modelOf({ labels }), rows)).toMatchObject({
         parameters: { label: ['dog', 'a "cow"\n'], score: [0.5, -1] },
       });
@@ -157,7 +174,7 @@ describe('encodeResult', () => {
         { name: 'class', datatype: 'INT64', shape: ['n'] } as const,
         { name: 'probs', datatype: 'FP32', shape: ['n', 3] } as const,
       ];
-      const rows = [row(BigInt64Array.of(9n), Float32Array.of(1, 0, 0))];
+      const rows = oneRow(BigInt64Array.of(9n), Float32Array.of(1, 0, 0));
       expect(parsed({ outputs: ['class'] }, modelOf({ outputs, labels }), rows)).toMatchObject({
         outputs: [{ name: 'class' }],
         parameters: { label: ['cat'], score: [1] },
@@ -165,19 +182,19 @@ describe('encodeResult', () => {
     });
 
     it('are left out where the scores are not one for each label', () => {
-      const answer = parsed({}, modelOf({ labels: ['only'] }), [row(Float32Array.of(1, 2, 3))]);
+      const answer = parsed({}, modelOf({ labels: ['only'] }), oneRow(Float32Array.of(1, 2, 3)));
       expect(answer).not.toHaveProperty('parameters');
     });
 
     it('are left out where no output holds scores', () => {
       const outputs = [{ name: 'class', datatype: 'INT64', shape: ['n', 3] } as const];
-      const answer = parsed({}, modelOf({ outputs, labels }), [row(BigInt64Array.of(1n, 2n, 3n))]);
+      const answer = parsed({}, modelOf({ outputs, labels }), oneRow(BigInt64Array.of(1n, 2n, 3n)));
       expect(answer).not.toHaveProperty('parameters');
     });
   });
 
   it('comes in Nest’s envelope where the request did, with the packet’s id if it has one', () => {
-    const rows = [row(Float32Array.of(1, 2, 3))];
+    const rows = oneRow(Float32Array.of(1, 2, 3));
     const response = parsed({ id: 'r' }, modelOf(), rows);
     const sent = parsed({ id: 'r', packet: { id: 'n' } }, modelOf(), rows);
     expect(sent).toEqual({ id: 'n', response, isDisposed: true });

@@ -2,8 +2,8 @@ import { InferenceError } from '../inference/inference.errors.js';
 import { tensorBytes } from './binary-tensors.js';
 import { InferenceRequest, NestPacket } from './inference-request.js';
 import { JsonWriter, quote } from './json-writer.js';
-import { ModelSignature, RowOutput } from './rows.js';
-import { Datatype, TensorData, TensorSpec } from './tensor.js';
+import { ModelSignature, Rows } from './rows.js';
+import { Datatype, elementCount, slice, TensorData, TensorSpec } from './tensor.js';
 
 /** What results need to know of the model that made them. */
 export interface AnsweringModel extends ModelSignature {
@@ -46,7 +46,7 @@ export interface BinaryBody {
 export function encodeResult(
   request: Identity & Pick<InferenceRequest, 'outputs' | 'binaryOutputs'>,
   model: AnsweringModel,
-  rows: readonly RowOutput[],
+  rows: Rows,
 ): string | BinaryBody {
   const fixed = fixedParts.get(model) ?? fixPartsOf(model);
   writer.start();
@@ -87,49 +87,42 @@ function fixPartsOf(model: AnsweringModel): FixedParts {
   return parts;
 }
 
-function writeShape({ isBatched }: AnsweringModel, index: number, rows: readonly RowOutput[]): void {
-  if (isBatched) writer.number(rows.length);
-  const dims = rows[0]?.dims[index] ?? [];
+function writeShape({ isBatched }: AnsweringModel, index: number, rows: Rows): void {
+  if (isBatched) writer.number(rows.count);
+  const dims = rows.dims[index] as readonly number[];
   for (let axis = 0; axis < dims.length; axis++) {
     if (axis > 0 || isBatched) writer.raw(',');
     writer.number(dims[axis] as number);
   }
 }
 
-function writeData(
-  { datatypes }: FixedParts,
-  datatype: Datatype,
-  index: number,
-  rows: readonly RowOutput[],
-): void {
+function writeData({ datatypes }: FixedParts, datatype: Datatype, index: number, rows: Rows): void {
   writer.raw(datatypes[index] as string);
-  let separator = '';
-  for (const row of rows) {
-    const data = row.tensors[index] as TensorData;
-    if (data.length === 0) continue;
-    writer.raw(separator);
-    separator = ',';
-    writeElements(datatype, data);
-  }
+  const data = rows.tensors[index] as TensorData;
+  const width = elementCount(rows.dims[index] as readonly number[]);
+  const from = rows.first * width;
+  const to = from + rows.count * width;
+  if (datatype === 'FP32') writer.float32s(data as Float32Array, from, to);
+  else writeElements(datatype, data, from, to);
   writer.raw(']}');
 }
 
-function writeElements(datatype: Datatype, data: TensorData): void {
-  if (datatype === 'FP32') writer.float32s(data as Float32Array);
-  else
-    for (let index = 0; index < data.length; index++) {
-      if (index > 0) writer.raw(',');
-      const value = data[index];
-      if (typeof value === 'string') writer.string(value);
-      else if (datatype === 'BOOL') writer.raw(value === 0 ? 'false' : 'true');
-      else if (typeof value === 'number') writer.number(value);
-      else writer.raw(String(value));
-    }
+function writeElements(datatype: Datatype, data: TensorData, from: number, to: number): void {
+  for (let index = from; index < to; index++) {
+    if (index > from) writer.raw(',');
+    const value = data[index];
+    if (typeof value === 'string') writer.string(value);
+    else if (datatype === 'BOOL') writer.raw(value === 0 ? 'false' : 'true');
+    else if (typeof value === 'number') writer.number(value);
+    else writer.raw(String(value));
+  }
 }
 
 /** @returns the bytes */
-function writeBinaryData(datatype: Datatype, index: number, rows: readonly RowOutput[]): Buffer {
-  const bytes = tensorBytes(rows.map(({ tensors }) => tensors[index] as TensorData));
+function writeBinaryData(datatype: Datatype, index: number, rows: Rows): Buffer {
+  const width = elementCount(rows.dims[index] as readonly number[]);
+  const from = rows.first * width;
+  const bytes = tensorBytes(slice(rows.tensors[index] as TensorData, from, from + rows.count * width));
   writer.raw(`],"datatype":"${datatype}","parameters":{"binary_data_size":${bytes.length}}}`);
   return bytes;
 }
@@ -148,31 +141,35 @@ function openEnvelope({ id }: NestPacket, key: 'response' | 'err'): void {
   else writer.raw(`{"${key}":`);
 }
 
-function writeLabels({ labels, scores }: FixedParts, rows: readonly RowOutput[]): void {
-  if (!labels) return;
-  for (const row of rows) if (bestOf(row.tensors[scores], labels.length) < 0) return;
+function writeLabels({ labels, scores }: FixedParts, rows: Rows): void {
+  if (!labels || scores < 0 || elementCount(rows.dims[scores] as readonly number[]) !== labels.length) return;
+  const data = rows.tensors[scores] as Float32Array | Float64Array;
+  const best: number[] = [];
+  for (let row = rows.first; row < rows.first + rows.count; row++) {
+    const index = bestOf(data, row * labels.length, (row + 1) * labels.length);
+    if (index < 0) return;
+    best.push(index);
+  }
   writer.raw(',"parameters":{"label":[');
-  for (let row = 0; row < rows.length; row++) {
+  for (let row = 0; row < best.length; row++) {
     if (row > 0) writer.raw(',');
-    writer.raw(labels[bestOf(rows[row]?.tensors[scores], labels.length)] as string);
+    writer.raw(labels[(best[row] as number) % labels.length] as string);
   }
   writer.raw('],"score":[');
-  for (let row = 0; row < rows.length; row++) {
+  for (let row = 0; row < best.length; row++) {
     if (row > 0) writer.raw(',');
-    const data = rows[row]?.tensors[scores] as Float32Array | Float64Array;
-    const score = data[bestOf(data, labels.length)] as number;
+    const score = data[best[row] as number] as number;
     if (data instanceof Float32Array) writer.float32(score);
     else writer.number(score);
   }
   writer.raw(']}');
 }
 
-/** The index of the largest score; -1 where there is none: all are NaN, or they are not as many as the labels. */
-function bestOf(data: TensorData | undefined, labels: number): number {
-  if (data?.length !== labels) return -1;
+/** The index of the largest of the elements `from` to `to` (excluded); -1 where there is none: all are NaN. */
+function bestOf(data: Float32Array | Float64Array, from: number, to: number): number {
   let best = -1;
   let largest = -Infinity;
-  for (let index = 0; index < data.length; index++)
+  for (let index = from; index < to; index++)
     if ((data[index] as number) > largest) {
       best = index;
       largest = data[index] as number;

@@ -129,7 +129,7 @@ describe('binary tensors', () => {
       ),
     );
     const rows = rowsOf(request, served);
-    expect(rows[0]?.tensors.map((tensor) => [...tensor])).toEqual([[5, 6], [3, 4], [1, 2]]); // prettier-ignore
+    expect(rows.tensors.map((tensor) => [...tensor])).toEqual([[5, 6], [3, 4], [1, 2]]); // prettier-ignore
     const { json, tensors } = encodeResult(request, served, rows) as BinaryBody;
     expect((JSON.parse(json) as { outputs: object[] }).outputs).toMatchObject([
       { name: 'x', parameters: { binary_data_size: 8 } },
@@ -240,7 +240,7 @@ describe('binary tensors', () => {
     const tensor = readBinaryTensor('x', 'FP32', [2], bytes) as Float32Array;
     bytes.fill(0);
     expect([...tensor]).toEqual([1, 2]);
-    expect(tensorBytes([tensor])).not.toEqual(bytes);
+    expect(tensorBytes(tensor)).not.toEqual(bytes);
   });
 
   it('are all datatypes', () => {

@@ -98,23 +98,17 @@ export function readBinaryTensor(
   return tensor;
 }
 
-/** The bytes of an output, of one tensor after the other; see {@link readBinaryTensor}. */
-export function tensorBytes(tensors: readonly TensorData[]): Buffer {
-  const bytes = Buffer.allocUnsafe(tensors.reduce((sum, tensor) => sum + byteLength(tensor), 0));
+/** The bytes of a tensor, as {@link readBinaryTensor} reads them; where it holds numbers, in its own memory. */
+export function tensorBytes(tensor: TensorData): Buffer {
+  if (!Array.isArray(tensor)) return viewOf(tensor);
+  const length = tensor.reduce((sum, text) => sum + LENGTH_BYTES + Buffer.byteLength(text), 0);
+  const bytes = Buffer.allocUnsafe(length);
   let at = 0;
-  for (const tensor of tensors)
-    if (!Array.isArray(tensor)) at += viewOf(tensor).copy(bytes, at);
-    else
-      for (const text of tensor) {
-        const start = bytes.writeUInt32LE(Buffer.byteLength(text), at);
-        at = start + bytes.write(text, start);
-      }
+  for (const text of tensor) {
+    const start = bytes.writeUInt32LE(Buffer.byteLength(text), at);
+    at = start + bytes.write(text, start);
+  }
   return bytes;
-}
-
-function byteLength(tensor: TensorData): number {
-  if (!Array.isArray(tensor)) return tensor.byteLength;
-  return tensor.reduce((sum, text) => sum + LENGTH_BYTES + Buffer.byteLength(text), 0);
 }
 
 function viewOf({ buffer, byteOffset, byteLength: length }: Exclude<TensorData, string[]>): Buffer {

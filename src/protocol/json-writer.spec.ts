@@ -5,7 +5,7 @@ import { JsonWriter } from './json-writer.js';
 const writer = new JsonWriter();
 
 function float32(value: number): string {
-  return writer.start().float32s(Float32Array.of(value)).end();
+  return writer.start().float32s(Float32Array.of(value), 0, 1).end();
 }
 
 describe('JsonWriter', () => {
@@ -49,12 +49,8 @@ describe('JsonWriter', () => {
   });
 
   it('puts commas between numbers', () => {
-    expect(
-      writer
-        .start()
-        .float32s(Float32Array.of(1, -0.25, NaN))
-        .end(),
-    ).toBe('1,-0.25,null');
+    const floats = Float32Array.of(7, 1, -0.25, NaN, 8);
+    expect(writer.start().float32s(floats, 1, 4).end()).toBe('1,-0.25,null');
   });
 
   it('writes any text as JSON, in UTF-8', () => {
@@ -69,7 +65,7 @@ describe('JsonWriter', () => {
 
   it('grows with what is written', () => {
     const long = 'é'.repeat(100_000);
-    writer.start().raw('[').string(long).raw(',').float32s(Float32Array.of(1.5));
+    writer.start().raw('[').string(long).raw(',').float32s(Float32Array.of(1.5), 0, 1);
     expect(JSON.parse(writer.raw(']').end())).toEqual([long, 1.5]);
   });
 

@@ -53,13 +53,13 @@ export class JsonWriter {
   }
 
   /**
-   * 32-bit floats with commas between them, in the nine significant digits that tell each from every other. `String`
+   * The 32-bit floats `from` to `to` (excluded) with commas between them, in the nine significant digits that tell each from every other. `String`
    * would give the 17 of the double that stands for it, of which a client reads the same float, at three times the cost.
    */
-  float32s(values: Float32Array): this {
-    this.makeRoom(values.length * (NUMBER_BYTES + 1));
-    for (let index = 0; index < values.length; index++) {
-      if (index > 0) this.bytes[this.at++] = COMMA;
+  float32s(values: Float32Array, from: number, to: number): this {
+    this.makeRoom((to - from) * (NUMBER_BYTES + 1));
+    for (let index = from; index < to; index++) {
+      if (index > from) this.bytes[this.at++] = COMMA;
       this.digitsOf(values[index] as number);
     }
     return this;

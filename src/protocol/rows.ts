@@ -1,7 +1,7 @@
 import { InferenceError, invalidRequest } from '../inference/inference.errors.js';
 import { readBinaryTensor } from './binary-tensors.js';
 import { InferenceRequest, NamedTensors, RequestTensor } from './inference-request.js';
-import { elementCount, isDatatype, slice, TensorData, TensorSpec } from './tensor.js';
+import { elementCount, isDatatype, TensorData, TensorSpec } from './tensor.js';
 import { readTensor } from './tensor.reader.js';
 
 /** What a model takes and gives. */
@@ -14,24 +14,26 @@ export interface ModelSignature {
 }
 
 /**
- * One input of a batch: for each model input, in the model's order, its elements and its dimensions without
- * the batch dimension. For a model without a batch dimension, the whole request.
+ * Rows of a model's inputs, or of its outputs: some of those that lie one after the other in tensors, of which there is one
+ * for each input (output), in the model's order. For a model without a batch dimension, one row is a whole request.
  */
-export interface Row {
+export interface Rows {
+  /** They may hold rows of others before and after these. */
   readonly tensors: readonly TensorData[];
+  /** For each tensor the dimensions of one row: without the batch dimension. */
   readonly dims: readonly (readonly number[])[];
+  /** Which of the tensors' rows is the first of these. */
+  readonly first: number;
+  readonly count: number;
 }
 
-/** A row's share of a model's outputs, in the model's order; shaped as {@link Row}. */
-export type RowOutput = Row;
-
 /**
- * Holds a request against a model and splits it into rows.
+ * Holds a request against a model and makes rows of it.
  *
  * @throws InferenceError UNKNOWN_INPUT, MISSING_INPUT, SHAPE_MISMATCH, DATATYPE_MISMATCH or INVALID_REQUEST;
  *   the message says what the model expects
  */
-export function rowsOf(request: InferenceRequest, model: ModelSignature): Row[] {
+export function rowsOf(request: InferenceRequest, model: ModelSignature): Rows {
   const unknownOutput = request.outputs?.find(
     (name) => !model.outputs.some((output) => output.name === name),
   );
@@ -40,37 +42,42 @@ export function rowsOf(request: InferenceRequest, model: ModelSignature): Row[] 
       `model '${model.name}' has no output '${unknownOutput}'; its outputs are ${describeAll(model.outputs)}`,
     );
   const { input } = request;
-  return input.form === 'row' ? [shorthandRow(input.data, model)] : tensorRows(input, model);
+  return input.form === 'row' ? shorthandRow(input.data, model) : tensorRows(input, model);
 }
 
-function shorthandRow(data: unknown, model: ModelSignature): Row {
+function shorthandRow(data: unknown, model: ModelSignature): Rows {
   const [spec, ...others] = model.inputs;
   if (!spec || others.length > 0)
     throw invalidRequest(
       `\`data\` serves models with one input; send \`inputs\` for ${describeAll(model.inputs)}`,
     );
-  const dims =
-    flatDims(data, model) ?? shorthandDims(data, model.isBatched ? spec.shape.slice(1) : spec.shape);
+  const usual = flatDims(data, model);
+  if (usual) return oneRow(spec, usual, data);
+  const dims = shorthandDims(data, model.isBatched ? spec.shape.slice(1) : spec.shape);
   if (!dims)
     throw new InferenceError(
       'SHAPE_MISMATCH',
       `\`data\` has shape [${nestedDims(data, spec.shape.length).join(', ')}], which is no row; the model expects ${describe(spec)}${model.isBatched ? ', sent without the first (batch) dimension' : ''}`,
     );
-  return { tensors: [readTensor(spec.name, spec.datatype, dims, data)], dims: [dims] };
+  return oneRow(spec, [dims], data);
+}
+
+function oneRow({ name, datatype }: TensorSpec, dims: Rows['dims'], data: unknown): Rows {
+  return { tensors: [readTensor(name, datatype, dims[0] ?? [], data)], dims, first: 0, count: 1 };
 }
 
 /** The dimensions of a row, for models whose only input leaves none open but the batch dimension. */
-const fixedRowDims = new WeakMap<ModelSignature, readonly number[] | undefined>();
+const fixedRowDims = new WeakMap<ModelSignature, Rows['dims'] | undefined>();
 
-/** The usual case, which needs no look at the shape: the right number of elements, flat. */
-function flatDims(data: unknown, model: ModelSignature): readonly number[] | undefined {
+/** The usual case, which needs no look at the shape: the right number of elements, flat. Rows share these dimensions. */
+function flatDims(data: unknown, model: ModelSignature): Rows['dims'] | undefined {
   if (!fixedRowDims.has(model)) {
     const shape = model.inputs[0]?.shape.slice(model.isBatched ? 1 : 0) ?? [];
-    fixedRowDims.set(model, shape.every((dim) => typeof dim === 'number') ? shape : undefined);
+    fixedRowDims.set(model, shape.every((dim) => typeof dim === 'number') ? [shape] : undefined);
   }
   const dims = fixedRowDims.get(model);
   const isFlat = Array.isArray(data) && !Array.isArray(data[0]) && data.length > 0;
-  return dims && isFlat && data.length === elementCount(dims) ? dims : undefined;
+  return dims && isFlat && data.length === elementCount(dims[0] ?? []) ? dims : undefined;
 }
 
 /** The dimensions that shorthand data has for a row of `shape`, flat or nested; undefined where it fits neither. */
@@ -93,7 +100,7 @@ function nestedDims(data: unknown, maxRank: number): number[] {
   return dims;
 }
 
-function tensorRows(input: NamedTensors, model: ModelSignature): Row[] {
+function tensorRows(input: NamedTensors, model: ModelSignature): Rows {
   const stranger = input.tensors.find(({ name }) => !model.inputs.some((spec) => spec.name === name));
   if (stranger)
     throw new InferenceError(
@@ -101,31 +108,19 @@ function tensorRows(input: NamedTensors, model: ModelSignature): Row[] {
       `model '${model.name}' has no input '${stranger.name}'; its inputs are ${describeAll(model.inputs)}`,
     );
   const sent = model.inputs.map((spec) => checkedTensor(input, spec, model));
-  if (!model.isBatched)
-    return [
-      {
-        tensors: sent.map(({ tensor, spec }) => read(tensor, spec)),
-        dims: sent.map(({ tensor }) => tensor.shape),
-      },
-    ];
-
-  const count = sent[0]?.tensor.shape[0] ?? 0;
-  const uneven = sent.find(({ tensor }) => tensor.shape[0] !== count);
+  const count = model.isBatched ? (sent[0]?.tensor.shape[0] ?? 0) : 1;
+  const uneven = model.isBatched && sent.find(({ tensor }) => tensor.shape[0] !== count);
   if (uneven)
     throw new InferenceError(
       'SHAPE_MISMATCH',
       `the inputs differ in their first (batch) dimension: ${uneven.tensor.shape[0]} and ${count}`,
     );
-  const tensors = sent.map(({ tensor, spec }) => read(tensor, spec));
-  const dims = sent.map(({ tensor }) => tensor.shape.slice(1));
-  if (count === 1) return [{ tensors, dims }];
-  return Array.from({ length: count }, (_, row) => ({
-    tensors: tensors.map((tensor) => {
-      const width = tensor.length / count;
-      return slice(tensor, row * width, (row + 1) * width);
-    }),
-    dims,
-  }));
+  return {
+    tensors: sent.map(({ tensor, spec }) => read(tensor, spec)),
+    dims: sent.map(({ tensor }) => (model.isBatched ? tensor.shape.slice(1) : tensor.shape)),
+    first: 0,
+    count,
+  };
 }
 
 function checkedTensor(

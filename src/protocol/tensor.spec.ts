@@ -210,11 +210,11 @@ describe('slice and copyInto', () => {
     ['FP32', [1.5, 2.5, 3.5]],
     ['INT64', ['1', '2', '3']],
     ['BYTES', ['a', 'b', 'c']],
-  ] as [Datatype, unknown[]][])('put the slices of a tensor of %s together again', (datatype, values) => {
+  ] as [Datatype, unknown[]][])('put the parts of a tensor of %s together again', (datatype, values) => {
     const data = readTensor('x', datatype, [3], values);
     const copy = allocate(datatype, 3);
-    copyInto(copy, slice(data, 2, 3), 2);
-    copyInto(copy, slice(data, 0, 2), 0);
+    copyInto(copy, 2, data, 2, 3);
+    copyInto(copy, 0, slice(data, 0, 2), 0, 2);
     expect(copy).toEqual(data);
   });
 });

@@ -145,12 +145,19 @@ export function slice(data: TensorData, from: number, to: number): TensorData {
   return Array.isArray(data) ? data.slice(from, to) : data.subarray(from, to);
 }
 
-/** Copies a tensor's elements into `target` from `offset` on. Both are of one datatype. */
-export function copyInto(target: TensorData, data: TensorData, offset: number): void {
+/** Copies a tensor's elements `from` to `to` (excluded) into `target` from `offset` on. Both are of one datatype. */
+export function copyInto(
+  target: TensorData,
+  offset: number,
+  data: TensorData,
+  from: number,
+  to: number,
+): void {
   if (Array.isArray(target)) {
-    for (let i = 0; i < data.length; i++) target[offset + i] = data[i] as string;
+    for (let at = from; at < to; at++) target[offset + at - from] = data[at] as string;
   } else {
-    (target as Float32Array).set(data as Float32Array, offset);
+    const isWhole = from === 0 && to === data.length;
+    (target as Float32Array).set((isWhole ? data : slice(data, from, to)) as Float32Array, offset);
   }
 }
 

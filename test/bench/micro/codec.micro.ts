@@ -1,6 +1,6 @@
 import { AnsweringModel, encodeResult } from '../../../src/protocol/answer.encoder.js';
 import { decodeRequest } from '../../../src/protocol/request.decoder.js';
-import { RowOutput, rowsOf } from '../../../src/protocol/rows.js';
+import { Rows, rowsOf } from '../../../src/protocol/rows.js';
 import { Answer, maxBytesOf, writeAnswer } from '../../../src/rabbitmq/answer.frames.js';
 import { seededRandom } from '../models/seeded-random.js';
 import { measure } from './measure.js';
@@ -36,7 +36,7 @@ async function measureEncoding(classes: number): Promise<void> {
   const random = seededRandom('codec');
   const scores = Float32Array.from({ length: classes }, random);
   const model = modelOf(64, classes);
-  const rows: RowOutput[] = [{ tensors: [scores], dims: [[classes]] }];
+  const rows: Rows = { tensors: [scores], dims: [[classes]], first: 0, count: 1 };
   await measure(`encode, ${classes} scores`, () => encodeResult({ id: '1' }, model, rows));
 
   const answer: Answer = {

@@ -4,6 +4,7 @@ import { ChannelWriter } from '../../../src/rabbitmq/channel.writer.js';
 import { DeliveryReader } from '../../../src/rabbitmq/delivery.reader.js';
 import { Figures, percentile } from '../figures.js';
 import { Workload } from '../workload.js';
+import { Exchanges } from './exchanges.js';
 
 const PATIENCE_MS = 30_000;
 const POLL_MS = 5;
@@ -14,12 +15,7 @@ export class LiveClient {
   onAnswer: () => void = () => {};
   sent = 0;
   answered = 0;
-  /** By message, on the clock of `performance.now()`: when it was due, sent and answered. */
-  private readonly dueAt: number[] = [];
-  private readonly sentAt: number[] = [];
-  private readonly answeredAt: number[] = [];
-  /** They are looked at after the run, so as not to load the broker's processor in it. */
-  private readonly answers: (Buffer | undefined)[] = [];
+  private readonly exchanges = new Exchanges();
   private duplicates = 0;
 
   private constructor(
@@ -48,8 +44,7 @@ export class LiveClient {
     const index = this.sent++;
     const id = String(index);
     const now = performance.now();
-    this.sentAt[index] = now;
-    this.dueAt[index] = dueAt ?? now;
+    this.exchanges.send(index, dueAt ?? now, now);
     const { content, options } = this.workload.request(index);
     this.channel.sendToQueue(this.requests, content, {
       ...options,
@@ -75,28 +70,29 @@ export class LiveClient {
   /** @throws Error that says what is wrong with an answer */
   check(): void {
     if (this.duplicates > 0) throw new Error(`${this.duplicates} answers came twice`);
-    this.answers.forEach((content, index) => {
+    for (let index = 0; index < this.sent; index++) {
+      const content = this.exchanges.answerTo(index);
       const problem = content && this.workload.problemOf(index, content);
       if (problem) throw new Error(`the answer to message ${index} is wrong: ${problem}`);
-    });
+    }
   }
 
   /** Latency of the messages from `first` on, from when each was due. */
   latency(first: number): Figures {
-    const late = this.sentAt.slice(first).map((at, index) => at - (this.dueAt[first + index] as number));
-    const sorted = this.answeredAt
-      .slice(first)
-      .map((at, index) => at - (this.dueAt[first + index] as number))
-      .toSorted((a, b) => a - b);
+    const { dueAt, sentAt, answeredAt } = this.exchanges;
+    const since = (at: Float64Array) =>
+      at
+        .subarray(first, this.sent)
+        .map((ms, index) => ms - (dueAt[first + index] as number))
+        .toSorted();
+    const late = since(sentAt);
+    const sorted = since(answeredAt);
     return {
       p50Ms: percentile(sorted, 50),
       p90Ms: percentile(sorted, 90),
       p99Ms: percentile(sorted, 99),
       p999Ms: percentile(sorted, 99.9),
-      sendLagP99Ms: percentile(
-        late.toSorted((a, b) => a - b),
-        99,
-      ),
+      sendLagP99Ms: percentile(late, 99),
     };
   }
 
@@ -106,10 +102,8 @@ export class LiveClient {
 
   private receive({ content, properties }: ConsumeMessage): void {
     const index = Number(properties.correlationId);
-    if (this.answers[index]) this.duplicates++;
-    else this.answered++;
-    this.answers[index] = content;
-    this.answeredAt[index] = performance.now();
+    if (this.exchanges.receive(index, content, performance.now())) this.answered++;
+    else this.duplicates++;
     this.onAnswer();
   }
 }

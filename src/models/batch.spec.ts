@@ -1,0 +1,81 @@
+import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { oneRow, rowsIn } from '../../test/support/rows.js';
+import { ModelSignature, Rows } from '../protocol/rows.js';
+import { cut, joined, runRows } from './batch.js';
+import { Batch, Session } from './session.js';
+
+const scores = { name: 'scores', datatype: 'FP32', shape: ['n', 2] } as const;
+const texts = { name: 'texts', datatype: 'BYTES', shape: ['n', 1] } as const;
+const signature: ModelSignature = {
+  name: 'echo',
+  inputs: [scores, texts],
+  outputs: [scores, texts],
+  isBatched: true,
+};
+
+/** Gives what it gets, as `change` has it. */
+function echo(change: (batch: Batch) => Batch = (batch) => batch): Session {
+  return { signature, parallelism: 1, run: (batch) => Promise.resolve(change(batch)) };
+}
+
+/** So many rows, the first of them `from`: 10, 11 and '10', then 11, 12 and '11' … */
+function counting(count: number, from = 10): Rows {
+  const numbers = Array.from({ length: count }, (_, row) => from + row);
+  return rowsIn(count, Float32Array.from(numbers.flatMap((n) => [n, n + 1])), numbers.map(String));
+}
+
+describe('cut and joined', () => {
+  it('are the reverse of each other, whatever the size of the parts', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 25 }), (count, maxCount) => {
+        const parts = cut(counting(count), maxCount);
+        for (const part of parts) expect(part.count).toBeLessThanOrEqual(maxCount);
+        expect(parts).toHaveLength(Math.ceil(count / maxCount));
+        expect(joined(parts, signature.inputs)).toEqual(counting(count));
+      }),
+    );
+  });
+
+  it('take rows from the middle of tensors', () => {
+    const some = { ...counting(5), first: 1, count: 3 };
+    expect(joined(cut(some, 2), signature.inputs)).toEqual(counting(3, 11));
+  });
+});
+
+describe('runRows', () => {
+  it('gives each request its own rows of the batch’s outputs, as many as it has', async () => {
+    const requests = [counting(2, 10), counting(1, 20), counting(3, 30)];
+    const outputs = await runRows(echo(), requests);
+    expect(outputs.map((own) => joined([own], signature.outputs))).toEqual(requests);
+  });
+
+  it('tells the session how many rows there are', async () => {
+    let dims: Batch['dims'] = [];
+    await runRows(
+      echo((batch) => ({ ...batch, dims: (dims = batch.dims) })),
+      [counting(2), counting(3)],
+    );
+    expect(dims).toEqual([
+      [5, 2],
+      [5, 1],
+    ]);
+  });
+
+  it.each([
+    ['too few elements', oneRow(Float32Array.of(1), ['a'])],
+    ['too many', oneRow(Float32Array.of(1, 2, 3), ['a'])],
+    ['rows that are not there', { ...counting(2), count: 3 }],
+    ['rows beyond its tensors', { ...counting(2), first: 2, count: 1 }],
+  ])('refuses what a preprocessor has made wrong: %s', async (_, rows) => {
+    const wrong = { ...rows, dims: [[2], [1]] };
+    await expect(runRows(echo(), [counting(1), wrong])).rejects.toThrow(
+      /'(scores|texts)' has \d elements? for/,
+    );
+  });
+
+  it('refuses outputs of another number of rows than the inputs', async () => {
+    const short = echo(({ tensors }) => ({ tensors, dims: [[1, 2], [1, 1]] })); // prettier-ignore
+    await expect(runRows(short, [counting(2)])).rejects.toThrow("'scores' has 1 rows for a batch of 2");
+  });
+});
