@@ -75,8 +75,9 @@ describe('OnnxSession', () => {
 
   it('uses its rows up no more when one is alone than when there are several', async () => {
     const row = rowOf(Array(64).fill(0.5));
-    const joined = await runRows({ signature: session.signature, parallelism: 1, run: using }, [row]);
-    expect(joined).toHaveLength(1);
+    expect(await runRows({ signature: session.signature, parallelism: 1, run: using }, [row])).toHaveLength(
+      1,
+    );
     expect(row).toEqual(rowOf(Array(64).fill(0.5)));
 
     async function using(batch: Batch): Promise<Batch> {

@@ -13,13 +13,11 @@ import { writeReport } from './report/write-report.js';
 import { Results } from './results.js';
 import { Rig } from './rig.js';
 import { planOf, SMOKE_SUITES, SUITES } from './suites.js';
-import { SIDE_BY_SIDE } from './suites/side-by-side.suite.js';
 import { checkTargets, TARGET_SUITES } from './targets.js';
 import { openWorkloads } from './workloads.js';
 
 const contestantNames = [...CONTESTANTS.map(({ name }) => name), ...ALL_PEERS];
-const suiteNames = Object.keys(SUITES).filter((name) => name !== SIDE_BY_SIDE);
-const options = readOptions([...suiteNames, ...contestantNames]);
+const options = readOptions([...Object.keys(SUITES), ...contestantNames]);
 const say = (line: string) => process.stderr.write(`  ${line}\n`);
 
 const interrupt = new AbortController();
@@ -55,13 +53,21 @@ async function bench(): Promise<number> {
   cleanups.push(() => lab.close());
   const { against } = options;
   const contestants = against
-    ? [ONNXMQ, { ...ONNXMQ, name: 'the other', about: `the build in ${against}, at ${commitOf(against)}` }]
+    ? [
+        ONNXMQ,
+        {
+          ...ONNXMQ,
+          name: 'the other',
+          about: `the build in ${against}, at ${commitOf(against)}`,
+          folder: against,
+        },
+      ]
     : [...CONTESTANTS, ...(options.quick ? [] : onThisNode(lab)), ...peers];
   const broker = await startBroker(lab);
   cleanups.push(() => broker.stop());
   const workloads = await openWorkloads();
   cleanups.push(() => workloads.remove());
-  const steps = chosen(planOf(contestants, workloads, effort, against), options);
+  const steps = chosen(planOf(contestants, workloads, effort, against !== undefined), options);
   for (const line of [lab.machine, `Node ${lab.node.version}, ${broker.description}`, ...lab.conditions])
     say(line);
   if (against) say(`beside ${contestants[1]?.about}`);

@@ -2,9 +2,9 @@
 export const FIGURES = {
   perSecond: { label: 'msg/s', digits: 0, isBetter: 'higher' },
   cpuUs: { label: 'CPU µs/msg', digits: 1, isBetter: 'lower' },
-  /** Of the build that a `side-by-side` run compares with, and how many times that `cpuUs` is. */
-  otherCpuUs: { label: "the other's", digits: 1, isBetter: 'lower' },
-  cpuRatio: { label: 'ratio', digits: 2, isBetter: 'lower' },
+  /** Of the other one in a `side-by-side` run, and how many times that onnxmq's `cpuUs` is. */
+  otherCpuUs: { label: 'its CPU µs/msg', digits: 1, isBetter: 'lower' },
+  cpuRatio: { label: 'onnxmq to it', digits: 2, isBetter: 'lower' },
   p50Ms: { label: 'p50 ms', digits: 1, isBetter: 'lower' },
   p90Ms: { label: 'p90 ms', digits: 1, isBetter: 'lower' },
   p99Ms: { label: 'p99 ms', digits: 1, isBetter: 'lower' },

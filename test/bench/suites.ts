@@ -12,7 +12,7 @@ import {
   IO_WAIT,
   ioWaitSteps,
 } from './suites/sweeps.suite.js';
-import { SIDE_BY_SIDE, sideBySideSteps } from './suites/side-by-side.suite.js';
+import { RIVALS, SIDE_BY_SIDE, sideBySideSteps } from './suites/side-by-side.suite.js';
 import { Workload } from './workload.js';
 
 /** Every suite, and what a reader has to know of it. */
@@ -29,7 +29,7 @@ export const SUITES: Readonly<Record<string, string>> = {
     'a bare loop around session.run, and onnxmq on messages of 64 rows as binary tensors; in rows, not messages',
   [EVENT_LOOP]: 'onnxmq with a model that takes 100 ms a row, heartbeats of 5 s',
   [WAITING]: 'onnxmq by messages waiting in the queue; I/O wait 50 ms',
-  [SIDE_BY_SIDE]: 'with --against: this build and another at once on one processor, by I/O wait in ms',
+  [SIDE_BY_SIDE]: 'onnxmq and another at once on one processor, by I/O wait in ms; CPU µs/msg is onnxmq’s',
   [MEMORY]: 'onnxmq on a long backlog, by messages waiting at first; I/O wait 50 ms',
 };
 
@@ -44,16 +44,18 @@ export interface Workloads extends Models {
 /**
  * All steps, round by round.
  *
- * @param against the folder of another build: only the comparison with that
+ * @param isAgainst only the contestants side by side, of which the first is this build
  */
 export function planOf(
   contestants: readonly Contestant[],
   workloads: Workloads,
   effort: Effort,
-  against?: string,
+  isAgainst: boolean,
 ): Step[] {
   const { digits, means } = workloads;
-  if (against) return inRounds(effort, (round) => sideBySideSteps(against, digits, effort, round));
+  if (isAgainst)
+    return inRounds(effort, (round) => sideBySideSteps(contestants.slice(1), digits, effort, round));
+  const rivals = effort.sweeps === 'all' ? contestants.filter(({ name }) => RIVALS.includes(name)) : [];
   const compared = comparisonSteps(contestants, digits, effort);
   const others = [
     ...idleSteps(digits, effort),
@@ -68,6 +70,7 @@ export function planOf(
   ];
   return inRounds(effort, (round) => [
     ...rotated(compared, (round * compared.length) / effort.rounds),
+    ...sideBySideSteps(rivals, digits, effort, round),
     ...others,
   ]);
 }
