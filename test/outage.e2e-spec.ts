@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type LogLine, type WorkerProcess } from '../src/cli/worker-process.js';
 import { type BrokerClient } from './support/broker-client.js';
 import { LOOKUP, ModelOutage } from './support/model-outage.js';
@@ -71,12 +71,19 @@ describe('when all messages fail for a reason that is not theirs', () => {
 });
 
 describe('when most messages are at fault themselves', () => {
-  const stage = new Stage();
-  afterAll(() => stage.clear());
+  let stage: Stage;
+  let client: BrokerClient;
+  let worker: WorkerProcess;
+
+  beforeEach(async () => {
+    stage = new Stage();
+    worker = await stage.worker(LOOKUP);
+    client = await stage.client();
+  });
+
+  afterEach(() => stage.clear());
 
   it('consumption goes on: those that share their batches succeed', async () => {
-    const worker = await stage.worker(LOOKUP);
-    const client = await stage.client();
     const isBad = (index: number) => index % 3 > 0;
     await Promise.all(
       Array.from({ length: MESSAGES }, (_, index) =>
@@ -87,6 +94,16 @@ describe('when most messages are at fault themselves', () => {
       expect(answer?.body).toMatchObject(
         isBad(Number(id)) ? { code: 'INFERENCE_FAILED' } : { outputs: [{}] },
       );
+    expect((await probe(worker, 'ready')).status).toBe(200);
+    expect(worker.logs.filter(({ context }) => context === 'Outage')).toEqual([]);
+  });
+
+  it('consumption goes on also where each of them fills a batch: the model works on their other rows', async () => {
+    const rows = Array.from({ length: 64 }, (_, row) => row % 10).with(40, 99);
+    const inputs = [{ name: 'index', shape: [64, 1], datatype: 'INT64', data: rows }];
+    const ask = () => client.ask(stage.queue, { inputs });
+    for (const { body } of await Promise.all(Array.from({ length: 40 }, ask)))
+      expect(body).toMatchObject({ code: 'INFERENCE_FAILED' });
     expect((await probe(worker, 'ready')).status).toBe(200);
     expect(worker.logs.filter(({ context }) => context === 'Outage')).toEqual([]);
   });

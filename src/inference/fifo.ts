@@ -1,4 +1,4 @@
-/** A queue that gives from its head without moving the rest: one request may have a million rows. */
+/** A queue that gives from its head without moving the rest: of a model that takes one row at a time, a million may wait. */
 export class Fifo<T> {
   private items: (T | undefined)[] = [];
   private head = 0;

@@ -511,6 +511,7 @@ describe('InferencePipeline', () => {
       await expectDeadlineExceeded('in preprocessing');
       await late.settled;
       expect(preprocessor.preparing).toBe(1);
+      expect(inference.served.preparing).toBe(0); // no rows of it are to be waited for
       gate.resolve();
       const result = await publisher.nextAnswer();
       expect(result.type).toBe('inference.result');

@@ -7,6 +7,7 @@ import { CapacityPlan } from '../models/capacity.js';
 import { ModelHost } from '../models/model.host.js';
 import { ModelFile, ModelRepository } from '../models/model.repository.js';
 import { describe, Rows } from '../protocol/rows.js';
+import { asInferenceError } from './inference.errors.js';
 import { ServedModel } from './served-model.js';
 
 /** Owns the sessions for the life of the process; inference is batched behind {@link infer}. */
@@ -71,7 +72,7 @@ export class InferenceService {
   infer(model: ServedModel, rows: Rows, deadline?: number): Promise<Rows> {
     if (rows.count <= model.maxBatchSize) return model.infer(rows, deadline);
     const parts = cut(rows, model.maxBatchSize).map((part) => model.infer(part, deadline));
-    return Promise.all(parts).then((outputs) => joined(outputs, model.outputs));
+    return Promise.all(parts).then((outputs) => together(outputs, model));
   }
 
   /** Frees the sessions; nothing may be inferred after that. */
@@ -88,6 +89,16 @@ export class InferenceService {
     const model = new ServedModel(file, loaded, maxWaitMs, (rows) => this.activity.batchRan(rows));
     this.logger.log(summary(model));
     return model;
+  }
+}
+
+/** @throws InferenceError when the model gives rows of other dimensions in one batch than in another */
+function together(outputs: readonly Rows[], { name, maxBatchSize, outputs: specs }: ServedModel): Rows {
+  try {
+    return joined(outputs, specs);
+  } catch (error) {
+    const what = `the outputs of model '${name}' differ from batch to batch; send at most ${maxBatchSize} rows`;
+    throw asInferenceError(error, 'INFERENCE_FAILED', what).asOwnFault();
   }
 }
 

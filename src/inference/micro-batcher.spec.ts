@@ -230,7 +230,19 @@ describe('MicroBatcher', () => {
       expect(runner.batches).toEqual([['3', '1']]);
     });
 
-    it('of what has run, or was too late to, count no more', async () => {
+    it('of what has run count no more', async () => {
+      const runner = new ManualRunner();
+      const batcher = batcherOf(runner, { ...bySize, expected: () => 1 });
+      void addAll(batcher, '32');
+      await turn();
+      void addAll(batcher, '1');
+      await runner.answer(['3']);
+      expect(runner.batches).toEqual([['3']]);
+      await jest.advanceTimersByTimeAsync(10);
+      expect(runner.batches).toEqual([['3'], ['2', '1']]);
+    });
+
+    it('of what was too late to run count no more', async () => {
       const runner = new ManualRunner();
       const now = performance.now();
       const deadline = {
@@ -238,16 +250,13 @@ describe('MicroBatcher', () => {
         error: () => new Error('late'),
       };
       const batcher = batcherOf(runner, { ...bySize, deadline, expected: () => 1 });
-      void addAll(batcher, '4');
-      await turn();
-      await runner.answer(['4']);
-      void addAll(batcher, '2');
+      void addAll(batcher, '12');
       await jest.advanceTimersByTimeAsync(5);
-      void addAll(batcher, '3');
-      await jest.advanceTimersByTimeAsync(9);
-      expect(runner.batches).toEqual([['4']]);
+      void addAll(batcher, '1');
+      await jest.advanceTimersByTimeAsync(4);
+      expect(runner.batches).toEqual([]);
       await jest.advanceTimersByTimeAsync(1);
-      expect(runner.batches).toEqual([['4'], ['3']]);
+      expect(runner.batches).toEqual([['1', '1']]);
     });
   });
 

@@ -76,9 +76,9 @@ export class MicroBatcher<T, R> {
   add(item: T): Promise<R> {
     return new Promise((resolve, reject) => {
       const key = this.options.groupOf?.(item) ?? '';
+      const size = this.options.sizeOf?.(item) ?? 1;
       let group = this.groups.get(key);
       if (!group) this.groups.set(key, (group = new Group()));
-      const size = this.options.sizeOf?.(item) ?? 1;
       group.size += size;
       group.waiting.push({ item, size, since: this.clock.turnNow(), resolve, reject });
       const deadline = this.options.deadline?.of(item);

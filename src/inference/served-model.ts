@@ -9,7 +9,8 @@ import { AnsweringModel } from '../protocol/answer.encoder.js';
 import { ModelSignature, Rows } from '../protocol/rows.js';
 import { PreprocessModel } from '../preprocess/preprocessor.js';
 import { runBisecting } from './bisect.js';
-import { asInferenceError, InferenceError } from './inference.errors.js';
+import { blamed } from './blame.js';
+import { asInferenceError } from './inference.errors.js';
 import { MicroBatcher, RunBatch } from './micro-batcher.js';
 import { QueuedRows, runTimely } from './timely-run.js';
 
@@ -52,8 +53,19 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
         throw asInferenceError(error, 'INFERENCE_FAILED', `model '${this.name}' failed on this input`);
       }
     };
-    const runner: RunBatch<QueuedRows, Rows> = async (items, refuse) =>
-      blamed(await runBisecting(items, (some) => runTimely(some, run, refuse)));
+    const infers = (rows: Rows) =>
+      run([{ rows }]).then(
+        () => true,
+        () => false,
+      );
+    const runner: RunBatch<QueuedRows, Rows> = async (items, refuse) => {
+      const answers = await runBisecting(items, (some) => runTimely(some, run, refuse));
+      return blamed(
+        items.map(({ rows }) => rows),
+        answers,
+        infers,
+      );
+    };
     this.batcher = new MicroBatcher(
       Array.from({ length: session.parallelism }, () => runner),
       {
@@ -103,13 +115,6 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
   infer(rows: Rows, deadline?: number): Promise<Rows> {
     return this.batcher.add({ rows, deadline });
   }
-}
-
-/** What fails beside others that do not has nothing else to blame. */
-function blamed(answers: readonly (Rows | Error)[]): readonly (Rows | Error)[] {
-  const isFailure = (answer: Rows | Error) => answer instanceof Error;
-  if (!answers.some(isFailure) || answers.every(isFailure)) return answers;
-  return answers.map((answer) => (answer instanceof InferenceError ? answer.asOwnFault() : answer));
 }
 
 /** True where rows of one model may differ in their dimensions, and so cannot share every batch. */

@@ -70,8 +70,24 @@ describe('runRows', () => {
   ])('refuses what a preprocessor has made wrong: %s', async (_, rows) => {
     const wrong = { ...rows, dims: [[2], [1]] };
     await expect(runRows(echo(), [counting(1), wrong])).rejects.toThrow(
-      /'(scores|texts)' has \d elements? for/,
+      /'(scores|texts)' has \d elements; its dimensions say \d a row, for \d/,
     );
+  });
+
+  it('refuses rows of other dimensions than their batch-mates’, also of twice as many elements', async () => {
+    const wide = oneRow(Float32Array.of(1, 2, 3, 4), ['a']);
+    const wrong = "'scores' has rows of [2] and of [4], which cannot be put together";
+    await expect(runRows(echo(), [counting(1), wide])).rejects.toThrow(wrong);
+    const folded = { ...counting(1), dims: [[1, 2], [1]] };
+    await expect(runRows(echo(), [counting(1), folded])).rejects.toThrow('rows of [2] and of [1, 2]');
+  });
+
+  it('takes rows that are scalars, and gives them', async () => {
+    const scalars: Rows = { tensors: [BigInt64Array.of(7n, 8n, 9n)], dims: [[]], first: 1, count: 2 };
+    const spec = { name: 'x', datatype: 'INT64', shape: ['n'] } as const;
+    const scalar = { ...echo(), signature: { ...signature, inputs: [spec], outputs: [spec] } };
+    const [outputs] = await runRows(scalar, [scalars]);
+    expect(outputs).toEqual({ tensors: [BigInt64Array.of(8n, 9n)], dims: [[]], first: 0, count: 2 });
   });
 
   it('refuses outputs of another number of rows than the inputs', async () => {

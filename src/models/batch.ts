@@ -3,12 +3,12 @@ import { allocate, copyInto, elementCount, TensorData, TensorSpec } from '../pro
 import { Batch, Session } from './session.js';
 
 /**
- * Runs all rows of several requests as one batch. All must have the same dimensions; a model without a batch dimension
- * takes one.
+ * Runs all rows of several requests as one batch. A model without a batch dimension takes one.
  *
  * @returns the outputs of each, in their order, in the tensors of the batch
  * @param deadline the earliest of the requests'
- * @throws BatchLateError, or Error with ONNX Runtime's reason; then none has outputs. The rows stay as they are.
+ * @throws BatchLateError, or Error with ONNX Runtime's reason, or when the rows differ in their dimensions; then none has
+ *   outputs. The rows stay as they are.
  */
 export async function runRows(session: Session, parts: readonly Rows[], deadline?: number): Promise<Rows[]> {
   const { inputs, isBatched } = session.signature;
@@ -26,21 +26,31 @@ export function cut(rows: Rows, maxCount: number): Rows[] {
   return parts;
 }
 
-/** The rows of all parts, in memory of their own. */
+/**
+ * The rows of all parts, in memory of their own.
+ *
+ * @throws Error when they differ in their dimensions, or a tensor is not of those
+ */
 export function joined(parts: readonly Rows[], specs: readonly TensorSpec[]): Rows {
   const { dims } = parts[0] as Rows;
   const count = countOf(parts);
   const tensors = specs.map(({ name, datatype }, index) => {
-    const width = elementCount(dims[index] as readonly number[]);
+    const rowDims = dims[index] as readonly number[];
+    const width = elementCount(rowDims);
     const target = allocate(datatype, width * count);
     let at = 0;
     for (const part of parts) {
+      const partDims = part.dims[index] as readonly number[];
+      if (partDims !== rowDims && !areEqual(partDims, rowDims))
+        throw new Error(
+          `'${name}' has rows of [${rowDims.join(', ')}] and of [${partDims.join(', ')}], which cannot be put together`,
+        );
       const data = part.tensors[index] as TensorData;
       const from = part.first * width;
       const to = from + part.count * width;
       if (to > data.length || data.length % width > 0)
         throw new Error(
-          `'${name}' has ${data.length} elements for ${part.first + part.count} rows of ${width}, as their dimensions say`,
+          `'${name}' has ${data.length} elements; its dimensions say ${width} a row, for ${part.first + part.count} or more`,
         );
       copyInto(target, at, data, from, to);
       at += to - from;
@@ -48,6 +58,10 @@ export function joined(parts: readonly Rows[], specs: readonly TensorSpec[]): Ro
     return target;
   });
   return { tensors, dims, first: 0, count };
+}
+
+function areEqual(some: readonly number[], others: readonly number[]): boolean {
+  return some.length === others.length && some.every((dim, axis) => dim === others[axis]);
 }
 
 /** Rows of all parts together. */

@@ -134,8 +134,11 @@ describe('encodeResult', () => {
       );
     });
 
-    it('of one empty row are none', () => {
+    it('of empty rows are none', () => {
       expect(dataOf('FP32', new Float32Array())).toEqual([]);
+      expect(parsed({}, modelWith('FP32', [0]), rowsIn(3, new Float32Array()))).toMatchObject({
+        outputs: [{ shape: [3, 0], data: [] }],
+      });
     });
   });
 
@@ -174,9 +177,9 @@ describe('encodeResult', () => {
         { name: 'class', datatype: 'INT64', shape: ['n'] } as const,
         { name: 'probs', datatype: 'FP32', shape: ['n', 3] } as const,
       ];
-      const rows = oneRow(BigInt64Array.of(9n), Float32Array.of(1, 0, 0));
+      const rows = { ...oneRow(BigInt64Array.of(9n), Float32Array.of(1, 0, 0)), dims: [[], [3]] };
       expect(parsed({ outputs: ['class'] }, modelOf({ outputs, labels }), rows)).toMatchObject({
-        outputs: [{ name: 'class' }],
+        outputs: [{ name: 'class', shape: [1], data: [9] }],
         parameters: { label: ['cat'], score: [1] },
       });
     });

@@ -33,7 +33,7 @@ export const SUITES: Readonly<Record<string, string>> = {
   [MEMORY]: 'onnxmq on a long backlog, by messages waiting at first; I/O wait 50 ms',
 };
 
-/** Those in which each contestant is at work, in each kind of run. */
+/** Those in which each contestant is at work. */
 export const SMOKE_SUITES: readonly string[] = [COMPARISON, BARE, EVENT_LOOP];
 
 export interface Workloads extends Models {

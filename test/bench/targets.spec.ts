@@ -37,6 +37,11 @@ describe('checkTargets', () => {
     expect(checkOf(CPU_PEERS, { go }, 'side-by-side').measured).toBe(0.25);
   });
 
+  it('takes costs as measured one after the other where they were not side by side', () => {
+    const subjects = { onnxmq: { cpuUs: 10 }, go: { cpuUs: 40 }, rust: { cpuUs: 20 } };
+    expect(checkOf(CPU_PEERS, subjects).measured).toBe(0.5);
+  });
+
   it('neither passes nor misses what was not measured', () => {
     const unmeasured = { verdict: 'not measured', measured: undefined };
     expect(checkOf(CPU_PEERS, { onnxmq: { cpuUs: 10 } })).toMatchObject(unmeasured);

@@ -21,9 +21,9 @@ export class Exchanges {
     this.sentAt[index] = sentAt;
   }
 
-  /** @returns false when it has been answered already */
+  /** @returns false when it has been answered already, or was never sent */
   receive(index: number, content: Buffer, at: number): boolean {
-    if (this.answeredAt[index]) return false;
+    if (!this.sentAt[index] || this.answeredAt[index]) return false;
     this.answeredAt[index] = at;
     if (this.used + content.length > BLOCK_BYTES) {
       this.blocks.push(Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, content.length)));

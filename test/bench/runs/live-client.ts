@@ -69,7 +69,8 @@ export class LiveClient {
 
   /** @throws Error that says what is wrong with an answer */
   check(): void {
-    if (this.duplicates > 0) throw new Error(`${this.duplicates} answers came twice`);
+    if (this.duplicates > 0)
+      throw new Error(`${this.duplicates} answers came twice, or to nothing that was asked`);
     for (let index = 0; index < this.sent; index++) {
       const content = this.exchanges.answerTo(index);
       const problem = content && this.workload.problemOf(index, content);
