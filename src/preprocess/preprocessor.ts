@@ -14,6 +14,9 @@ export interface PreprocessModel extends Pick<ModelFile, 'name' | 'config'> {
  * { provide: Preprocessor, useClass: ImagePreprocessor }
  * ```
  *
+ * One image for a model with one input is `{ tensors: [pixels], dims: [[3, 224, 224]], first: 0, count: 1 }`, and `count` images
+ * one after the other in `pixels` are that with their `count`.
+ *
  * Tensors may be parts of memory that other requests share: never transfer their `buffer`, nor read it. The default one
  * takes the `input` out of the request when it has made its rows.
  *
