@@ -74,6 +74,11 @@ class Connected {
   }
 }
 
+/** In whole ms: a sum or difference of others may be rounded, and 5 s come out as a little less. */
+const start = Math.floor(performance.now());
+/** Has the clock show `ms` since then. */
+const at = (ms: number) => jest.spyOn(performance, 'now').mockReturnValue(start + ms);
+
 const wanted = { isStale: false };
 const answer = (messageId: string): Outgoing => ({
   queue: 'answers',
@@ -308,8 +313,6 @@ describe.each([
     });
 
     describe('for long', () => {
-      const start = performance.now();
-      const at = (ms: number) => jest.spyOn(performance, 'now').mockReturnValue(start + ms);
       const elsewhere = { ...answer('other'), queue: 'other' };
       afterEach(() => {
         jest.restoreAllMocks();
@@ -380,8 +383,6 @@ describe.each([
 
     if ('body' in message('a'))
       describe('for long, and is an answer for a queue of one requester,', () => {
-        const start = performance.now();
-        const at = (ms: number) => jest.spyOn(performance, 'now').mockReturnValue(start + ms);
         afterEach(() => {
           jest.restoreAllMocks();
         });
