@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { StartupError } from '../config/startup-error.js';
 import { Activity } from '../metrics/activity.js';
-import { cut, joined } from '../models/batch.js';
+import { joined, partsOf } from '../models/batch.js';
 import { CapacityPlan } from '../models/capacity.js';
 import { ModelHost } from '../models/model.host.js';
 import { ModelFile, ModelRepository } from '../models/model.repository.js';
@@ -63,16 +63,19 @@ export class InferenceService {
   }
 
   /**
-   * Infers the rows of a request: in one batch, together with those of others, or in several where one does not take all.
+   * Infers the rows of a request, in batches that they share with those of others: in one, or in parts that go into several.
    *
    * @param deadline they are not inferred after this moment (`performance.now()`)
    * @returns as many rows of outputs
    * @throws InferenceError INFERENCE_FAILED or DEADLINE_EXCEEDED, the first of any batch
    */
   infer(model: ServedModel, rows: Rows, deadline?: number): Promise<Rows> {
-    if (rows.count <= model.maxBatchSize) return model.infer(rows, deadline);
-    const parts = cut(rows, model.maxBatchSize).map((part) => model.infer(part, deadline));
-    return Promise.all(parts).then((outputs) => together(outputs, model));
+    if (rows.count === 1) return model.infer(rows, deadline);
+    const parts = partsOf(rows, model.maxBatchSize, model);
+    if (parts.length === 1) return model.infer(rows, deadline);
+    return Promise.all(parts.map((part) => model.infer(part, deadline))).then((outputs) =>
+      together(outputs, model),
+    );
   }
 
   /** Frees the sessions; nothing may be inferred after that. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { oneRow, rowsIn } from '../../test/support/rows.js';
 import { ModelSignature, Rows } from '../protocol/rows.js';
-import { cut, joined, runRows } from './batch.js';
+import { cut, joined, partsOf, runRows } from './batch.js';
 import { Batch, Session } from './session.js';
 
 const scores = { name: 'scores', datatype: 'FP32', shape: ['n', 2] } as const;
@@ -40,6 +40,54 @@ describe('cut and joined', () => {
   it('take rows from the middle of tensors', () => {
     const some = { ...counting(5), first: 1, count: 3 };
     expect(joined(cut(some, 2), signature.inputs)).toEqual(counting(3, 11));
+  });
+});
+
+describe('partsOf', () => {
+  const fixed = { outputs: [scores] };
+  const sizesOf = (count: number, maxSize: number, model: Pick<ModelSignature, 'outputs'> = fixed) =>
+    partsOf(counting(count), maxSize, model).map((part) => part.count);
+
+  it('are one where requests of so many rows fill batches well', () => {
+    for (const count of [1, 2, 8, 13, 16, 20, 21, 30, 32, 48, 50, 63, 64])
+      expect(sizesOf(count, 64)).toEqual([count]);
+    expect(sizesOf(128, 64)).toEqual([64, 64]);
+  });
+
+  it('are quarters of a batch otherwise', () => {
+    expect(sizesOf(33, 64)).toEqual([16, 16, 1]);
+    expect(sizesOf(65, 64)).toEqual([16, 16, 16, 16, 1]);
+    expect(sizesOf(3, 1)).toEqual([1, 1, 1]);
+  });
+
+  it('fill batches to three quarters at least, of however many rows requests are', () => {
+    const sizes = fc.record({
+      maxSize: fc.integer({ min: 1, max: 64 }),
+      count: fc.integer({ min: 1, max: 200 }),
+    });
+    fc.assert(
+      fc.property(sizes, ({ maxSize, count }) => {
+        const parts = sizesOf(count, maxSize);
+        const full: number[] = [];
+        let used = 0;
+        for (let request = 0; request < 100; request++)
+          for (const size of parts) {
+            if (used + size > maxSize) {
+              full.push(used);
+              used = 0;
+            }
+            used += size;
+          }
+        const mean = full.reduce((sum, size) => sum + size, 0) / full.length;
+        if (full.length > 0) expect(mean / maxSize).toBeGreaterThanOrEqual(0.75);
+      }),
+    );
+  });
+
+  it('are as large as a batch takes where outputs may be wider in one batch than in another', () => {
+    const open = { outputs: [{ ...scores, shape: ['n', 'longest'] }] };
+    expect(sizesOf(33, 64, open)).toEqual([33]);
+    expect(sizesOf(65, 64, open)).toEqual([64, 1]);
   });
 });
 

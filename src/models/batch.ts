@@ -18,6 +18,21 @@ export async function runRows(session: Session, parts: readonly Rows[], deadline
   return split(await session.run({ tensors, dims: batchDims }, deadline), parts, session.signature);
 }
 
+/** As empty as that, in shares of a batch, requests leave the batches that they go into whole. */
+const MOST_LEFT = 0.25;
+
+/**
+ * The rows of a request as they go into batches of up to `maxSize` rows: together, or, where requests of so many rows would
+ * leave too much of each batch empty, in quarters of a batch, of which those of others take up what is left. Rows of outputs
+ * that may be wider in one batch than in another stay together as far as a batch takes them.
+ */
+export function partsOf(rows: Rows, maxSize: number, { outputs }: Pick<ModelSignature, 'outputs'>): Rows[] {
+  const { count } = rows;
+  const left = count <= maxSize ? maxSize % count : count % maxSize && maxSize;
+  const isFixed = outputs.every(({ shape }) => shape.slice(1).every((dim) => typeof dim === 'number'));
+  return cut(rows, isFixed && left > MOST_LEFT * maxSize ? Math.ceil(maxSize / 4) : maxSize);
+}
+
 /** Parts of no more than `maxCount` rows. */
 export function cut(rows: Rows, maxCount: number): Rows[] {
   const parts: Rows[] = [];
