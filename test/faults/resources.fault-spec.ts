@@ -4,9 +4,9 @@ import { FaultLab } from './fault-lab.js';
 import { HOOKS } from './hooks/hooks.js';
 
 const image = readTestSet().images[0] as number[];
-const WIDE_REQUESTS = 400;
-/** In hand a message of many rows takes ten times its bytes, and V8 takes half of the memory at most. */
-const MAX_MESSAGE_BYTES = 256 * 1024;
+const WIDE_REQUESTS = 150;
+/** In hand a message of many rows takes three times its bytes. */
+const MAX_MESSAGE_BYTES = 1024 * 1024;
 const PREFETCH = 64;
 
 fault(26, 'the event loop stands still for less than two heartbeats', {
