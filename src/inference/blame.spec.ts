@@ -3,6 +3,7 @@ import { rowsIn } from '../../test/support/rows.js';
 import { Rows } from '../protocol/rows.js';
 import { blamed } from './blame.js';
 import { InferenceError } from './inference.errors.js';
+import { QueuedRows } from './timely-run.js';
 
 const failure = new InferenceError('INFERENCE_FAILED', 'index out of range');
 const late = new InferenceError('DEADLINE_EXCEEDED', 'late');
@@ -10,14 +11,19 @@ const late = new InferenceError('DEADLINE_EXCEEDED', 'late');
 /** Rows of one number each. */
 const rows = (...numbers: number[]) => rowsIn(numbers.length, Float32Array.from(numbers));
 
+const queued = (requests: readonly Rows[]): QueuedRows[] => requests.map((own) => ({ rows: own }));
+
 /** A model that fails where one of the rows is negative, and counts how often it is asked. */
 class Model {
   runs = 0;
 
-  readonly infers = ({ tensors, first, count }: Rows): Promise<boolean> => {
+  readonly run = async (items: readonly QueuedRows[]): Promise<void> => {
     this.runs++;
-    const numbers = (tensors[0] as Float32Array).subarray(first, first + count);
-    return Promise.resolve(numbers.every((number) => number >= 0));
+    for (const {
+      rows: { tensors, first, count },
+    } of items)
+      if ((tensors[0] as Float32Array).subarray(first, first + count).some((number) => number < 0))
+        throw failure;
   };
 }
 
@@ -27,7 +33,7 @@ async function faults(
   answers: readonly (Rows | Error)[],
   model = new Model(),
 ): Promise<(boolean | undefined)[]> {
-  const told = await blamed(requests, answers, model.infers);
+  const told = await blamed(queued(requests), answers, model.run);
   return told.map((answer) => (answer instanceof InferenceError ? answer.isOwnFault : undefined));
 }
 
@@ -62,7 +68,7 @@ describe('blamed', () => {
   it('asks it nothing where nothing failed', async () => {
     const model = new Model();
     const answers = [rows(1, 2)];
-    expect(await blamed([rows(1, 2)], answers, model.infers)).toBe(answers);
+    expect(await blamed(queued(answers), answers, model.run)).toBe(answers);
     expect(model.runs).toBe(0);
   });
 });

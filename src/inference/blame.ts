@@ -1,6 +1,9 @@
 import { cut } from '../models/batch.js';
 import { Rows } from '../protocol/rows.js';
 import { InferenceError } from './inference.errors.js';
+import { QueuedRows } from './timely-run.js';
+
+type Run = (items: readonly QueuedRows[]) => Promise<unknown>;
 
 /**
  * What fails where the model works has nothing else to blame. It works where others in the batch succeed, or, where none
@@ -8,36 +11,37 @@ import { InferenceError } from './inference.errors.js';
  *
  * @param requests those of the batch
  * @param answers what became of each
- * @param infers whether the model works on rows
+ * @param run infers rows; rejects when the model fails on them
  */
 export async function blamed(
-  requests: readonly Rows[],
+  requests: readonly QueuedRows[],
   answers: readonly (Rows | Error)[],
-  infers: (rows: Rows) => Promise<boolean>,
+  run: Run,
 ): Promise<readonly (Rows | Error)[]> {
   if (!answers.some(isFailure)) return answers;
-  const doesWork = !answers.every(isFailure) || (await worksOnSome(failed(requests, answers), infers));
+  const doesWork = !answers.every(isFailure) || (await worksOnSome(failed(requests, answers), run));
   if (!doesWork) return answers;
   return answers.map((answer) => (answer instanceof InferenceError ? answer.asOwnFault() : answer));
 }
 
 /** The first request of several rows on which the model failed. */
-function failed(requests: readonly Rows[], answers: readonly (Rows | Error)[]): Rows | undefined {
-  return requests.find(({ count }, index) => {
+function failed(requests: readonly QueuedRows[], answers: readonly (Rows | Error)[]): Rows | undefined {
+  return requests.find(({ rows }, index) => {
     const answer = answers[index];
-    return count > 1 && answer instanceof InferenceError && answer.code === 'INFERENCE_FAILED';
-  });
+    return rows.count > 1 && answer instanceof InferenceError && answer.code === 'INFERENCE_FAILED';
+  })?.rows;
 }
 
 /** Tries halves of rows that have failed together, and then of the first half: at most 2·log2(n) runs. */
-async function worksOnSome(
-  rows: Rows | undefined,
-  infers: (rows: Rows) => Promise<boolean>,
-): Promise<boolean> {
+async function worksOnSome(rows: Rows | undefined, run: Run): Promise<boolean> {
   if (!rows || rows.count === 1) return false;
   const halves = cut(rows, Math.ceil(rows.count / 2));
-  for (const half of halves) if (await infers(half)) return true;
-  return worksOnSome(halves[0], infers);
+  for (const half of halves)
+    try {
+      await run([{ rows: half }]);
+      return true;
+    } catch {} // the next may do
+  return worksOnSome(halves[0], run);
 }
 
 function isFailure(answer: Rows | Error): answer is Error {

@@ -7,6 +7,7 @@ import { ModelFile } from '../models/model.repository.js';
 import { BatchLateError } from '../models/session.js';
 import { AnsweringModel } from '../protocol/answer.encoder.js';
 import { ModelSignature, Rows } from '../protocol/rows.js';
+import { isFixed } from '../protocol/tensor.js';
 import { PreprocessModel } from '../preprocess/preprocessor.js';
 import { runBisecting } from './bisect.js';
 import { blamed } from './blame.js';
@@ -53,19 +54,8 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
         throw asInferenceError(error, 'INFERENCE_FAILED', `model '${this.name}' failed on this input`);
       }
     };
-    const infers = (rows: Rows) =>
-      run([{ rows }]).then(
-        () => true,
-        () => false,
-      );
-    const runner: RunBatch<QueuedRows, Rows> = async (items, refuse) => {
-      const answers = await runBisecting(items, (some) => runTimely(some, run, refuse));
-      return blamed(
-        items.map(({ rows }) => rows),
-        answers,
-        infers,
-      );
-    };
+    const runner: RunBatch<QueuedRows, Rows> = async (items, refuse) =>
+      blamed(items, await runBisecting(items, (some) => runTimely(some, run, refuse)), run);
     this.batcher = new MicroBatcher(
       Array.from({ length: session.parallelism }, () => runner),
       {
@@ -119,5 +109,5 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
 
 /** True where rows of one model may differ in their dimensions, and so cannot share every batch. */
 function hasOpenRow({ inputs, isBatched }: ModelSignature): boolean {
-  return inputs.some(({ shape }) => shape.slice(isBatched ? 1 : 0).some((dim) => typeof dim === 'string'));
+  return !inputs.every(({ shape }) => isFixed(shape.slice(isBatched ? 1 : 0)));
 }

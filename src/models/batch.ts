@@ -1,5 +1,5 @@
 import { ModelSignature, Rows } from '../protocol/rows.js';
-import { allocate, copyInto, elementCount, TensorData, TensorSpec } from '../protocol/tensor.js';
+import { allocate, copyInto, elementCount, isFixed, TensorData, TensorSpec } from '../protocol/tensor.js';
 import { Batch, Session } from './session.js';
 
 /**
@@ -29,8 +29,8 @@ const MOST_LEFT = 0.25;
 export function partsOf(rows: Rows, maxSize: number, { outputs }: Pick<ModelSignature, 'outputs'>): Rows[] {
   const { count } = rows;
   const left = count <= maxSize ? maxSize % count : count % maxSize && maxSize;
-  const isFixed = outputs.every(({ shape }) => shape.slice(1).every((dim) => typeof dim === 'number'));
-  return cut(rows, isFixed && left > MOST_LEFT * maxSize ? Math.ceil(maxSize / 4) : maxSize);
+  const areAlike = outputs.every(({ shape }) => isFixed(shape.slice(1)));
+  return cut(rows, areAlike && left > MOST_LEFT * maxSize ? Math.ceil(maxSize / 4) : maxSize);
 }
 
 /** Parts of no more than `maxCount` rows. */
@@ -106,8 +106,6 @@ function split(batch: Batch, parts: readonly Rows[], { outputs, isBatched }: Mod
 /** A row of zeros; undefined where the model leaves dimensions open besides the batch: any guess may be wrong. */
 export function zeroRow({ inputs, isBatched }: ModelSignature): Rows | undefined {
   const dims = inputs.map(({ shape }) => (isBatched ? shape.slice(1) : shape));
-  const isFixed = (shape: TensorSpec['shape']): shape is number[] =>
-    shape.every((dim) => typeof dim === 'number');
   if (!dims.every(isFixed)) return undefined;
   const tensors = inputs.map(({ datatype }, input) => allocate(datatype, elementCount(dims[input] ?? [])));
   return { tensors, dims, first: 0, count: 1 };

@@ -60,9 +60,17 @@ export function encodeResult(
     if (request.outputs && !request.outputs.includes(name)) continue;
     writer.raw(separator).raw(fixed.outputs[index] as string);
     writeShape(model, index, rows);
+    const data = rows.tensors[index] as TensorData;
+    const width = elementCount(rows.dims[index] as readonly number[]);
+    const from = rows.first * width;
+    const to = from + rows.count * width;
     if (request.binaryOutputs && isBinary(name, request.binaryOutputs))
-      (tensors ??= []).push(writeBinaryData(datatype, index, rows));
-    else writeData(fixed, datatype, index, rows);
+      (tensors ??= []).push(writeBinaryData(datatype, slice(data, from, to)));
+    else {
+      writer.raw(fixed.datatypes[index] as string);
+      writeElements(datatype, data, from, to);
+      writer.raw(']}');
+    }
     separator = ',';
   }
   writer.raw(']');
@@ -96,18 +104,11 @@ function writeShape({ isBatched }: AnsweringModel, index: number, rows: Rows): v
   }
 }
 
-function writeData({ datatypes }: FixedParts, datatype: Datatype, index: number, rows: Rows): void {
-  writer.raw(datatypes[index] as string);
-  const data = rows.tensors[index] as TensorData;
-  const width = elementCount(rows.dims[index] as readonly number[]);
-  const from = rows.first * width;
-  const to = from + rows.count * width;
-  if (datatype === 'FP32') writer.float32s(data as Float32Array, from, to);
-  else writeElements(datatype, data, from, to);
-  writer.raw(']}');
-}
-
 function writeElements(datatype: Datatype, data: TensorData, from: number, to: number): void {
+  if (datatype === 'FP32') {
+    writer.float32s(data as Float32Array, from, to);
+    return;
+  }
   for (let index = from; index < to; index++) {
     if (index > from) writer.raw(',');
     const value = data[index];
@@ -119,10 +120,8 @@ function writeElements(datatype: Datatype, data: TensorData, from: number, to: n
 }
 
 /** @returns the bytes */
-function writeBinaryData(datatype: Datatype, index: number, rows: Rows): Buffer {
-  const width = elementCount(rows.dims[index] as readonly number[]);
-  const from = rows.first * width;
-  const bytes = tensorBytes(slice(rows.tensors[index] as TensorData, from, from + rows.count * width));
+function writeBinaryData(datatype: Datatype, data: TensorData): Buffer {
+  const bytes = tensorBytes(data);
   writer.raw(`],"datatype":"${datatype}","parameters":{"binary_data_size":${bytes.length}}}`);
   return bytes;
 }
@@ -144,32 +143,29 @@ function openEnvelope({ id }: NestPacket, key: 'response' | 'err'): void {
 function writeLabels({ labels, scores }: FixedParts, rows: Rows): void {
   if (!labels || scores < 0 || elementCount(rows.dims[scores] as readonly number[]) !== labels.length) return;
   const data = rows.tensors[scores] as Float32Array | Float64Array;
-  const best: number[] = [];
-  for (let row = rows.first; row < rows.first + rows.count; row++) {
-    const index = bestOf(data, row * labels.length, (row + 1) * labels.length);
-    if (index < 0) return;
-    best.push(index);
-  }
+  const width = labels.length;
+  const end = rows.first + rows.count;
+  for (let row = rows.first; row < end; row++) if (bestOf(data, row, width) < 0) return;
   writer.raw(',"parameters":{"label":[');
-  for (let row = 0; row < best.length; row++) {
-    if (row > 0) writer.raw(',');
-    writer.raw(labels[(best[row] as number) % labels.length] as string);
+  for (let row = rows.first; row < end; row++) {
+    if (row > rows.first) writer.raw(',');
+    writer.raw(labels[bestOf(data, row, width) - row * width] as string);
   }
   writer.raw('],"score":[');
-  for (let row = 0; row < best.length; row++) {
-    if (row > 0) writer.raw(',');
-    const score = data[best[row] as number] as number;
+  for (let row = rows.first; row < end; row++) {
+    if (row > rows.first) writer.raw(',');
+    const score = data[bestOf(data, row, width)] as number;
     if (data instanceof Float32Array) writer.float32(score);
     else writer.number(score);
   }
   writer.raw(']}');
 }
 
-/** The index of the largest of the elements `from` to `to` (excluded); -1 where there is none: all are NaN. */
-function bestOf(data: Float32Array | Float64Array, from: number, to: number): number {
+/** Where in the tensor the largest score of a row of `width` is; -1 where there is none: all are NaN. */
+function bestOf(data: Float32Array | Float64Array, row: number, width: number): number {
   let best = -1;
   let largest = -Infinity;
-  for (let index = from; index < to; index++)
+  for (let index = row * width; index < (row + 1) * width; index++)
     if ((data[index] as number) > largest) {
       best = index;
       largest = data[index] as number;

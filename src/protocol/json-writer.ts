@@ -53,8 +53,9 @@ export class JsonWriter {
   }
 
   /**
-   * The 32-bit floats `from` to `to` (excluded) with commas between them, in the nine significant digits that tell each from every other. `String`
-   * would give the 17 of the double that stands for it, of which a client reads the same float, at three times the cost.
+   * The 32-bit floats `from` to `to` (excluded) with commas between them, in the nine significant digits that tell each
+   * from every other. `String` would give the 17 of the double that stands for it, of which a client reads the same
+   * float, at three times the cost.
    */
   float32s(values: Float32Array, from: number, to: number): this {
     this.makeRoom((to - from) * (NUMBER_BYTES + 1));

@@ -1,7 +1,7 @@
 import { InferenceError, invalidRequest } from '../inference/inference.errors.js';
 import { readBinaryTensor } from './binary-tensors.js';
 import { InferenceRequest, NamedTensors, RequestTensor } from './inference-request.js';
-import { elementCount, isDatatype, TensorData, TensorSpec } from './tensor.js';
+import { elementCount, isDatatype, isFixed, TensorData, TensorSpec } from './tensor.js';
 import { readTensor } from './tensor.reader.js';
 
 /** What a model takes and gives. */
@@ -73,7 +73,7 @@ const fixedRowDims = new WeakMap<ModelSignature, Rows['dims'] | undefined>();
 function flatDims(data: unknown, model: ModelSignature): Rows['dims'] | undefined {
   if (!fixedRowDims.has(model)) {
     const shape = model.inputs[0]?.shape.slice(model.isBatched ? 1 : 0) ?? [];
-    fixedRowDims.set(model, shape.every((dim) => typeof dim === 'number') ? [shape] : undefined);
+    fixedRowDims.set(model, isFixed(shape) ? [shape] : undefined);
   }
   const dims = fixedRowDims.get(model);
   const isFlat = Array.isArray(data) && !Array.isArray(data[0]) && data.length > 0;

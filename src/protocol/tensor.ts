@@ -161,6 +161,11 @@ export function copyInto(
   }
 }
 
+/** True where a shape leaves no dimension open. */
+export function isFixed(shape: TensorSpec['shape']): shape is readonly number[] {
+  return shape.every((dim) => typeof dim === 'number');
+}
+
 /** The number of elements of a shape. */
 export function elementCount(dims: readonly number[]): number {
   let count = 1;

@@ -7,7 +7,7 @@ import { Workload } from '../workload.js';
 import { COMPARED_IO_MS } from './comparison.suite.js';
 
 export const SIDE_BY_SIDE = 'side-by-side';
-/** Whose cost is held against onnxmq's: those that differ by so little that the machine's noise would decide otherwise. */
+/** Those that onnxmq is to be cheaper than by a little: one after the other, the machine's noise could decide. */
 export const RIVALS = ['hand-written', 'go', 'rust'];
 /** For each of the two: a tick of 10 ms is then less than a percent of what is measured. */
 const SHARE = 2.5;
