@@ -38,7 +38,7 @@ export class PinoLogger implements LoggerService {
             sync: true,
             colorize: process.stdout.isTTY,
             translateTime: 'SYS:HH:MM:ss.l',
-            ignore: 'context,answered,deadLettered,inHand,p50Ms,p99Ms,batches,rows,port,code,id,model',
+            ignore: 'context,answered,deadLettered,inHand,p50Ms,p99Ms,batches,rows,checks,port,code,id,model',
             messageFormat: '{context}: {if code}{code} {end}{msg}{if id} (id {id}){end}',
           }),
         )

@@ -6,7 +6,7 @@ import { type ClientProxy, ClientProxyFactory, Transport } from '@nestjs/microse
 import { firstValueFrom } from 'rxjs';
 import { readTestSet } from '../src/cli/test-set.js';
 import { ModelRepository } from '../src/models/model.repository.js';
-import { runRows } from '../src/models/batch.js';
+import { runTogether } from '../src/models/batch.js';
 import { OnnxSession } from '../src/models/onnx.session.js';
 import { BROKER_URL, type BrokerClient, type Inbox, type Letter } from './support/broker-client.js';
 import { oneRow } from './support/rows.js';
@@ -331,7 +331,7 @@ function digitsSession(): Promise<OnnxSession> {
 async function inferAlone(session: OnnxSession, image: readonly number[]): Promise<number[]> {
   const scale = digitsFile().config.preprocess.scale as number;
   const row = oneRow(Float32Array.from(image, (pixel) => pixel * scale));
-  const [output] = await runRows(session, [row]);
+  const [output] = await runTogether(session, [row]);
   return Array.from((output?.tensors[0] ?? []) as Float32Array);
 }
 

@@ -1,49 +1,56 @@
-import { cut } from '../models/batch.js';
+import { joined, runAlone } from '../models/batch.js';
+import { Session } from '../models/session.js';
 import { Rows } from '../protocol/rows.js';
 import { InferenceError } from './inference.errors.js';
-import { QueuedRows } from './timely-run.js';
 
-type Run = (items: readonly QueuedRows[]) => Promise<unknown>;
+/** What ONNX Runtime says when there is no memory: the same request may do later. */
+const OUT_OF_MEMORY =
+  /failed to allocate|bad_alloc|allocation failed|(out of|no|not enough) memory|smaller than requested bytes/i;
 
 /**
- * What fails where the model works has nothing else to blame. It works where others in the batch succeed, or, where none
- * does, on some of the rows of a request that fails: one bad row among many is that request's fault.
- *
- * @param requests those of the batch
- * @param answers what became of each
- * @param run infers rows; rejects when the model fails on them
+ * Decides whose fault a failed run is. Where the model works at that moment on something else, it is the request's own, which is
+ * answered at once; where it fails on an input that it has taken before as well, nobody's.
  */
-export async function blamed(
-  requests: readonly QueuedRows[],
-  answers: readonly (Rows | Error)[],
-  run: Run,
-): Promise<readonly (Rows | Error)[]> {
-  if (!answers.some(isFailure)) return answers;
-  const doesWork = !answers.every(isFailure) || (await worksOnSome(failed(requests, answers), run));
-  if (!doesWork) return answers;
-  return answers.map((answer) => (answer instanceof InferenceError ? answer.asOwnFault() : answer));
-}
+export class Blame {
+  /** @param knownGood an input on which the model has worked; undefined: the first request that succeeds becomes it */
+  constructor(
+    private readonly session: Session,
+    private knownGood: Rows | undefined,
+  ) {}
 
-/** The first request of several rows on which the model failed. */
-function failed(requests: readonly QueuedRows[], answers: readonly (Rows | Error)[]): Rows | undefined {
-  return requests.find(({ rows }, index) => {
-    const answer = answers[index];
-    return rows.count > 1 && answer instanceof InferenceError && answer.code === 'INFERENCE_FAILED';
-  })?.rows;
-}
+  /** The model has worked on these rows. */
+  worked(rows: Rows | undefined): void {
+    if (this.knownGood || !rows) return;
+    this.knownGood = joined([rows], this.session.signature.inputs);
+  }
 
-/** Tries halves of rows that have failed together, and then of the first half: at most 2·log2(n) runs. */
-async function worksOnSome(rows: Rows | undefined, run: Run): Promise<boolean> {
-  if (!rows || rows.count === 1) return false;
-  const halves = cut(rows, Math.ceil(rows.count / 2));
-  for (const half of halves)
+  /**
+   * @param answers what became of the requests that ran together
+   * @returns the same, with each failure laid to the request where it is the request's own
+   */
+  async of(answers: readonly (Rows | Error)[]): Promise<readonly (Rows | Error)[]> {
+    if (!answers.some(isFailure)) return answers;
+    const works = answers.some((answer) => !(answer instanceof Error)) || (await this.modelWorks());
+    return works ? answers.map(ownFault) : answers;
+  }
+
+  /** True also where nothing is known to be good: then there is no sign of an outage. */
+  async modelWorks(): Promise<boolean> {
+    if (!this.knownGood) return true;
     try {
-      await run([{ rows: half }]);
+      await runAlone(this.session, this.knownGood);
       return true;
-    } catch {} // the next may do
-  return worksOnSome(halves[0], run);
+    } catch {
+      return false;
+    }
+  }
 }
 
-function isFailure(answer: Rows | Error): answer is Error {
-  return answer instanceof Error;
+function isFailure(answer: Rows | Error): answer is InferenceError {
+  return answer instanceof InferenceError && answer.code === 'INFERENCE_FAILED';
+}
+
+function ownFault(answer: Rows | Error): Rows | Error {
+  if (!isFailure(answer)) return answer;
+  return answer.asOwnFault(OUT_OF_MEMORY.test(answer.message));
 }

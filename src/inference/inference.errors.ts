@@ -31,11 +31,13 @@ const MAX_MESSAGE_LENGTH = 500;
 export class InferenceError extends Error {
   /** True where others succeeded at the same: whatever its code is, nothing but this request is to blame. */
   readonly isOwnFault: boolean;
+  /** True when the same request may succeed later. */
+  readonly retryable: boolean;
 
   constructor(
     readonly code: ErrorCode,
     message: string,
-    options?: ErrorOptions & { readonly isOwnFault?: boolean },
+    options?: ErrorOptions & { readonly isOwnFault?: boolean; readonly retryable?: boolean },
   ) {
     super(
       message.length > MAX_MESSAGE_LENGTH ? `${message.slice(0, MAX_MESSAGE_LENGTH)}…` : message,
@@ -43,21 +45,17 @@ export class InferenceError extends Error {
     );
     this.name = 'InferenceError';
     this.isOwnFault = options?.isOwnFault ?? false;
+    this.retryable = options?.retryable ?? RETRYABLE.has(code);
   }
 
   /** The same, where it has turned out that others succeed at the same. */
-  asOwnFault(): InferenceError {
-    return new InferenceError(this.code, this.message, { cause: this.cause, isOwnFault: true });
+  asOwnFault(retryable = this.retryable): InferenceError {
+    return new InferenceError(this.code, this.message, { cause: this.cause, isOwnFault: true, retryable });
   }
 
   /** True when there is a result, and only its way is closed: the queue for it is full, or gone. */
   get isAboutReply(): boolean {
     return this.code === 'REPLY_UNROUTABLE' || this.code === 'REPLY_REFUSED';
-  }
-
-  /** True when the same request may succeed later. */
-  get retryable(): boolean {
-    return RETRYABLE.has(this.code);
   }
 }
 

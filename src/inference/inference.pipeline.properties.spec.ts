@@ -128,7 +128,8 @@ class Play {
     const model = {
       name: 'echo',
       version: '1',
-      isBatched: true,
+      hasOpenRows: true,
+      mayBatch: true,
       inputs: [],
       outputs: [{ name: 'y', datatype: 'FP32', shape: ['n', 1] }],
       enterPreparation: () => {},

@@ -3,12 +3,13 @@ import { Settings } from '../config/settings.js';
 import { StartupError } from '../config/startup-error.js';
 import { Activity } from '../metrics/activity.js';
 import { joined, partsOf } from '../models/batch.js';
+import { BatchingFinding } from '../models/batching-trial.js';
 import { CapacityPlan } from '../models/capacity.js';
-import { ModelHost } from '../models/model.host.js';
+import { LoadedModel, ModelHost } from '../models/model.host.js';
 import { ModelFile, ModelRepository } from '../models/model.repository.js';
 import { describe, Rows } from '../protocol/rows.js';
 import { asInferenceError } from './inference.errors.js';
-import { ServedModel } from './served-model.js';
+import { ModelListener, ServedModel } from './served-model.js';
 
 /** Owns the sessions for the life of the process; inference is batched behind {@link infer}. */
 @Injectable()
@@ -70,12 +71,10 @@ export class InferenceService {
    * @throws InferenceError INFERENCE_FAILED or DEADLINE_EXCEEDED, the first of any batch
    */
   infer(model: ServedModel, rows: Rows, deadline?: number): Promise<Rows> {
-    if (rows.count === 1) return model.infer(rows, deadline);
+    if (rows.count === 1 || !model.sharesRuns) return model.infer(rows, deadline);
     const parts = partsOf(rows, model.maxBatchSize, model);
     if (parts.length === 1) return model.infer(rows, deadline);
-    return Promise.all(parts.map((part) => model.infer(part, deadline))).then((outputs) =>
-      together(outputs, model),
-    );
+    return this.inferParts(model, rows, parts, deadline);
   }
 
   /** Frees the sessions; nothing may be inferred after that. */
@@ -85,13 +84,48 @@ export class InferenceService {
     await this.host.release();
   }
 
+  /** A request must not be cut where its rows see each other: when that turns out meanwhile, it runs again whole. */
+  private async inferParts(
+    model: ServedModel,
+    rows: Rows,
+    parts: readonly Rows[],
+    deadline: number | undefined,
+  ): Promise<Rows> {
+    try {
+      const outputs = await Promise.all(parts.map((part) => model.infer(part, deadline)));
+      if (model.sharesRuns) return together(outputs, model);
+    } catch (error) {
+      if (model.sharesRuns) throw error;
+    }
+    return model.infer(rows, deadline);
+  }
+
   private async load(file: ModelFile): Promise<ServedModel> {
     const { BATCH_MAX_SIZE, BATCH_MAX_WAIT_MS } = this.settings;
     const { maxSize = BATCH_MAX_SIZE, maxWaitMs = BATCH_MAX_WAIT_MS } = file.config.batching;
     const loaded = await this.host.load(file, maxSize);
-    const model = new ServedModel(file, loaded, maxWaitMs, (rows) => this.activity.batchRan(rows));
-    this.logger.log(summary(model));
+    const model = new ServedModel(file, loaded, maxWaitMs, this.listenerOf(file));
+    this.logger.log(summary(model, loaded));
+    if (loaded.failure !== undefined)
+      this.logger.warn(
+        `${file.name}: it fails on every input that was made up to warm it up, and is served unmeasured (${loaded.failure})`,
+      );
     return model;
+  }
+
+  private listenerOf({ name }: ModelFile): ModelListener {
+    return {
+      onBatch: (rows) => this.activity.batchRan(rows),
+      onChecked: () => this.activity.batchChecked(),
+      onProved: () =>
+        this.logger.log(
+          `${name}: its first requests got the same answers alone and in company: they share runs now`,
+        ),
+      onRefuted: (reason) =>
+        this.logger.warn(
+          `${name}: ${reason}; from now on each request runs alone, as batching would mix them`,
+        ),
+    };
   }
 }
 
@@ -105,14 +139,23 @@ function together(outputs: readonly Rows[], { name, maxBatchSize, outputs: specs
   }
 }
 
-function summary(model: ServedModel): string {
-  const { name, version, signature, maxBatchSize, maxBatchWaitMs, batchMs, threads } = model;
-  const batching = signature.isBatched
-    ? `batches of up to ${maxBatchSize} in ${maxBatchWaitMs} ms${batchMs === undefined ? '' : `, ${batchMs.toFixed(2)} ms each`}`
-    : 'no batch dimension: one request a run';
+function summary(model: ServedModel, { finding }: LoadedModel): string {
+  const { name, version, signature, threads } = model;
   const place = threads === 0 ? 'on the event loop' : `in ${threads} thread${threads === 1 ? '' : 's'}`;
   return (
     `${name} (version ${version}): ${signature.inputs.map(describe).join(', ')} → ` +
-    `${signature.outputs.map(describe).join(', ')}; ${batching}; ${place}`
+    `${signature.outputs.map(describe).join(', ')}; ${batchingOf(model, finding)}; ${place}`
   );
+}
+
+function batchingOf(
+  { maxBatchSize, maxBatchWaitMs, batchMs }: ServedModel,
+  finding: BatchingFinding,
+): string {
+  if (finding.verdict === 'refuted') return `one request a run (${finding.reason})`;
+  if (finding.verdict === 'open')
+    return `one request a run until the first requests show whether they may share one (${finding.reason})`;
+  const time = batchMs === undefined ? '' : `, ${batchMs.toFixed(2)} ms each`;
+  const trust = finding.verdict === 'trusted' ? ', trusted without proof' : '';
+  return `batches of up to ${maxBatchSize} in ${maxBatchWaitMs} ms${time}${trust}`;
 }

@@ -24,6 +24,8 @@ export interface ItemDeadline<T> {
 export interface MicroBatcherOptions<T> {
   /** Largest batch handed to a runner; an item that is larger runs alone. */
   readonly maxSize: number;
+  /** While false, each item runs alone, and waits for no other. Default: always true. */
+  readonly mayShare?: () => boolean;
   /** What an item counts for in a batch. Default: 1. */
   readonly sizeOf?: (item: T) => number;
   /** Longest wait for company, in ms, counted from the oldest waiting item. */
@@ -118,10 +120,14 @@ export class MicroBatcher<T, R> {
     }
   }
 
+  private get mayShare(): boolean {
+    return this.options.mayShare?.() ?? true;
+  }
+
   /** Of the groups that need not wait, the one whose head is oldest; else the one that has to wait least. */
   private nextGroup(): { key: string; waitMs: number } {
     const now = this.clock.now();
-    const isAnyExpected = (this.options.expected?.() ?? 0) > 0;
+    const isAnyExpected = this.mayShare && (this.options.expected?.() ?? 0) > 0;
     let next = { key: '', waitMs: Infinity, since: Infinity };
     for (const [key, { waiting, size }] of this.groups) {
       const since = waiting.first?.since ?? 0;
@@ -135,7 +141,7 @@ export class MicroBatcher<T, R> {
 
   private take(key: string): Waiting<T, R>[] {
     const group = this.groups.get(key) as Group<T, R>;
-    const { maxSize } = this.options;
+    const maxSize = this.mayShare ? this.options.maxSize : 0;
     let taken = 0;
     const batch = group.waiting.takeWhile(({ size }) => {
       if (taken > 0 && taken + size > maxSize) return false;

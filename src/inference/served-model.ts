@@ -1,19 +1,24 @@
 import { deadlineExceeded } from '../deadline/deadline.js';
-import { countOf, runRows } from '../models/batch.js';
 import { ModelConfig } from '../models/model-config.js';
 import { MeasuredModel } from '../models/capacity.js';
 import { LoadedModel } from '../models/model.host.js';
 import { ModelFile } from '../models/model.repository.js';
-import { BatchLateError } from '../models/session.js';
 import { AnsweringModel } from '../protocol/answer.encoder.js';
 import { ModelSignature, Rows } from '../protocol/rows.js';
 import { isFixed } from '../protocol/tensor.js';
 import { PreprocessModel } from '../preprocess/preprocessor.js';
-import { runBisecting } from './bisect.js';
-import { blamed } from './blame.js';
-import { asInferenceError } from './inference.errors.js';
-import { MicroBatcher, RunBatch } from './micro-batcher.js';
-import { QueuedRows, runTimely } from './timely-run.js';
+import { BatchRunner } from './batch-runner.js';
+import { BatchingProof, ProofListener } from './batching-proof.js';
+import { Blame } from './blame.js';
+import { InferenceError } from './inference.errors.js';
+import { MicroBatcher } from './micro-batcher.js';
+import { QueuedRows } from './timely-run.js';
+
+/** Who is told what a model does. */
+export interface ModelListener extends ProofListener {
+  /** @param rows of a batch that ran */
+  onBatch(rows: number): void;
+}
 
 /** A model at work: its session, its batcher, and how many of its requests are on the way to it. */
 export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredModel {
@@ -21,46 +26,38 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
   readonly version: string;
   readonly config: ModelConfig;
   readonly signature: ModelSignature;
-  /** Largest batch, in rows; 1 for a model without a batch dimension. */
+  /** Largest batch, in rows; 1 for a model whose requests cannot share a run. */
   readonly maxBatchSize: number;
   readonly batchMs: number | undefined;
   readonly threads: number;
+  private readonly proof: BatchingProof;
+  private readonly blame: Blame;
   /** Requests in preprocessing, whose rows are about to come. */
   private preparing = 0;
   private readonly batcher: MicroBatcher<QueuedRows, Rows>;
 
-  /**
-   * @param maxBatchWaitMs longest wait for company, in ms
-   * @param onBatch told the rows of each batch that ran
-   */
+  /** @param maxBatchWaitMs longest wait for company, in ms */
   constructor(
     file: ModelFile,
-    { session, profile, threads }: LoadedModel,
+    { session, profile, threads, finding, sample }: LoadedModel,
     readonly maxBatchWaitMs: number,
-    onBatch: (rows: number) => void,
+    listener: ModelListener,
   ) {
     ({ name: this.name, version: this.version, config: this.config } = file);
     this.signature = session.signature;
     ({ maxBatchSize: this.maxBatchSize, batchMs: this.batchMs } = profile);
     this.threads = threads;
-    const run = async (items: readonly QueuedRows[], deadline?: number) => {
-      try {
-        const parts = items.map(({ rows }) => rows);
-        const outputs = await runRows(session, parts, deadline);
-        onBatch(countOf(parts));
-        return outputs;
-      } catch (error) {
-        if (error instanceof BatchLateError) throw error;
-        throw asInferenceError(error, 'INFERENCE_FAILED', `model '${this.name}' failed on this input`);
-      }
-    };
-    const runner: RunBatch<QueuedRows, Rows> = async (items, refuse) =>
-      blamed(items, await runBisecting(items, (some) => runTimely(some, run, refuse)), run);
+    this.proof = new BatchingProof(session, finding, listener);
+    this.blame = new Blame(session, sample);
+    const { run } = new BatchRunner(this.name, session, this.proof, this.blame, (rows) =>
+      listener.onBatch(rows),
+    );
     this.batcher = new MicroBatcher(
-      Array.from({ length: session.parallelism }, () => runner),
+      Array.from({ length: session.parallelism }, () => run),
       {
         maxSize: this.maxBatchSize,
         maxWaitMs: maxBatchWaitMs,
+        mayShare: () => this.proof.holds,
         expected: () => this.preparing,
         sizeOf: ({ rows }) => rows.count,
         groupOf: hasOpenRow(this.signature) ? ({ rows }) => rows.dims.join(';') : undefined,
@@ -90,24 +87,47 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
     return this.signature.outputs;
   }
 
-  get isBatched() {
-    return this.signature.isBatched;
+  get hasOpenRows() {
+    return this.signature.hasOpenRows;
+  }
+
+  get mayBatch() {
+    return this.signature.mayBatch;
+  }
+
+  /** True while requests share runs, and large ones are cut: rows alone and in company were seen to get the same. */
+  get sharesRuns(): boolean {
+    return this.proof.holds;
   }
 
   get labels() {
     return this.config.labels;
   }
 
+  /** True where it works now on an input that it has taken before, or none is known. */
+  works(): Promise<boolean> {
+    return this.blame.modelWorks();
+  }
+
   /**
-   * @param rows no more than a batch takes: they run in one
-   * @throws InferenceError DEADLINE_EXCEEDED or INFERENCE_FAILED, for these rows alone
+   * @param rows while the model shares runs, no more than a batch takes
+   * @throws InferenceError DEADLINE_EXCEEDED, SHAPE_MISMATCH or INFERENCE_FAILED, for these rows alone
    */
   infer(rows: Rows, deadline?: number): Promise<Rows> {
+    if (rows.isWhole && this.mayBatch && this.sharesRuns) return Promise.reject(unevenRows(rows));
     return this.batcher.add({ rows, deadline });
   }
 }
 
 /** True where rows of one model may differ in their dimensions, and so cannot share every batch. */
-function hasOpenRow({ inputs, isBatched }: ModelSignature): boolean {
-  return !inputs.every(({ shape }) => isFixed(shape.slice(isBatched ? 1 : 0)));
+function hasOpenRow({ inputs, mayBatch }: ModelSignature): boolean {
+  return !inputs.every(({ shape }) => isFixed(shape.slice(mayBatch ? 1 : 0)));
+}
+
+function unevenRows({ dims }: Rows): InferenceError {
+  const counts = [...new Set(dims.map(([count]) => count))];
+  return new InferenceError(
+    'SHAPE_MISMATCH',
+    `the inputs differ in their first (batch) dimension: ${counts.join(' and ')}; send as many rows in each`,
+  );
 }

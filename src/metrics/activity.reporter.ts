@@ -26,7 +26,8 @@ export class ActivityReporter implements OnApplicationBootstrap, OnApplicationSh
   }
 
   private report(): void {
-    const { answered, deadLettered, retried, batches, rows, p50Ms, p99Ms } = this.activity.takeSummary();
+    const { answered, deadLettered, retried, batches, rows, checks, p50Ms, p99Ms } =
+      this.activity.takeSummary();
     const { inHand } = this.transport;
     const now = performance.now();
     const seconds = (now - this.lastReportAt) / 1000;
@@ -44,6 +45,7 @@ export class ActivityReporter implements OnApplicationBootstrap, OnApplicationSh
       p99Ms,
       batches,
       rows,
+      checks,
     });
   }
 }

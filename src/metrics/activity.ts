@@ -9,6 +9,8 @@ export interface ActivitySummary {
   readonly batches: number;
   /** Rows in those batches. */
   readonly rows: number;
+  /** Batches of which a row was run again alone, and compared. */
+  readonly checks: number;
   /** From receipt to confirmed answer, in ms. */
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -23,6 +25,7 @@ export class Activity {
   private retriedCount = 0;
   private batches = 0;
   private rows = 0;
+  private checks = 0;
   private latencyUs: RecordableHistogram = createHistogram();
 
   /** Requests that got a result, in the life of the process. */
@@ -44,6 +47,11 @@ export class Activity {
     this.retriedCount++;
   }
 
+  /** A row of a batch was run again alone, to see whether it gets the same answer. */
+  batchChecked(): void {
+    this.checks++;
+  }
+
   batchRan(rows: number): void {
     this.batches++;
     this.rows += rows;
@@ -57,11 +65,13 @@ export class Activity {
       retried: this.retriedCount,
       batches: this.batches,
       rows: this.rows,
+      checks: this.checks,
       p50Ms: this.latencyUs.percentile(50) / 1000,
       p99Ms: this.latencyUs.percentile(99) / 1000,
     };
     this.answeredBefore += this.answeredCount;
     this.answeredCount = this.deadLetteredCount = this.retriedCount = this.batches = this.rows = 0;
+    this.checks = 0;
     this.latencyUs.reset();
     return summary;
   }

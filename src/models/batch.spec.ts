@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { oneRow, rowsIn } from '../../test/support/rows.js';
 import { ModelSignature, Rows } from '../protocol/rows.js';
-import { cut, joined, partsOf, runRows } from './batch.js';
+import { cut, joined, partsOf, runTogether } from './batch.js';
 import { Batch, Session } from './session.js';
 
 const scores = { name: 'scores', datatype: 'FP32', shape: ['n', 2] } as const;
@@ -11,7 +11,8 @@ const signature: ModelSignature = {
   name: 'echo',
   inputs: [scores, texts],
   outputs: [scores, texts],
-  isBatched: true,
+  hasOpenRows: true,
+  mayBatch: true,
 };
 
 /** Gives what it gets, as `change` has it. */
@@ -91,16 +92,16 @@ describe('partsOf', () => {
   });
 });
 
-describe('runRows', () => {
+describe('runTogether', () => {
   it('gives each request its own rows of the batch’s outputs, as many as it has', async () => {
     const requests = [counting(2, 10), counting(1, 20), counting(3, 30)];
-    const outputs = await runRows(echo(), requests);
+    const outputs = await runTogether(echo(), requests);
     expect(outputs.map((own) => joined([own], signature.outputs))).toEqual(requests);
   });
 
   it('tells the session how many rows there are', async () => {
     let dims: Batch['dims'] = [];
-    await runRows(
+    await runTogether(
       echo((batch) => ({ ...batch, dims: (dims = batch.dims) })),
       [counting(2), counting(3)],
     );
@@ -117,7 +118,7 @@ describe('runRows', () => {
     ['rows beyond its tensors', { ...counting(2), first: 2, count: 1 }],
   ])('refuses what a preprocessor has made wrong: %s', async (_, rows) => {
     const wrong = { ...rows, dims: [[2], [1]] };
-    await expect(runRows(echo(), [counting(1), wrong])).rejects.toThrow(
+    await expect(runTogether(echo(), [counting(1), wrong])).rejects.toThrow(
       /'(scores|texts)' has \d elements; its dimensions say \d a row, for \d/,
     );
   });
@@ -125,21 +126,21 @@ describe('runRows', () => {
   it('refuses rows of other dimensions than their batch-mates’, also of twice as many elements', async () => {
     const wide = oneRow(Float32Array.of(1, 2, 3, 4), ['a']);
     const wrong = "'scores' has rows of [2] and of [4], which cannot be put together";
-    await expect(runRows(echo(), [counting(1), wide])).rejects.toThrow(wrong);
+    await expect(runTogether(echo(), [counting(1), wide])).rejects.toThrow(wrong);
     const folded = { ...counting(1), dims: [[1, 2], [1]] };
-    await expect(runRows(echo(), [counting(1), folded])).rejects.toThrow('rows of [2] and of [1, 2]');
+    await expect(runTogether(echo(), [counting(1), folded])).rejects.toThrow('rows of [2] and of [1, 2]');
   });
 
   it('takes rows that are scalars, and gives them', async () => {
     const scalars: Rows = { tensors: [BigInt64Array.of(7n, 8n, 9n)], dims: [[]], first: 1, count: 2 };
     const spec = { name: 'x', datatype: 'INT64', shape: ['n'] } as const;
     const scalar = { ...echo(), signature: { ...signature, inputs: [spec], outputs: [spec] } };
-    const [outputs] = await runRows(scalar, [scalars]);
+    const [outputs] = await runTogether(scalar, [scalars]);
     expect(outputs).toEqual({ tensors: [BigInt64Array.of(8n, 9n)], dims: [[]], first: 0, count: 2 });
   });
 
   it('refuses outputs of another number of rows than the inputs', async () => {
     const short = echo(({ tensors }) => ({ tensors, dims: [[1, 2], [1, 1]] })); // prettier-ignore
-    await expect(runRows(short, [counting(2)])).rejects.toThrow("'scores' has 1 rows for a batch of 2");
+    await expect(runTogether(short, [counting(2)])).rejects.toThrow("'scores' has 1 rows for a batch of 2");
   });
 });

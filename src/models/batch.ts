@@ -2,20 +2,47 @@ import { ModelSignature, Rows } from '../protocol/rows.js';
 import { allocate, copyInto, elementCount, isFixed, TensorData, TensorSpec } from '../protocol/tensor.js';
 import { Batch, Session } from './session.js';
 
+/** The outputs of a run do not have one row for each row of its inputs, so that they cannot be told apart. */
+export class NotRowsError extends Error {
+  constructor(output: string, rows: number | undefined, count: number) {
+    super(`output '${output}' has ${rows ?? 'no'} rows for a batch of ${count}`);
+    this.name = 'NotRowsError';
+  }
+}
+
 /**
- * Runs all rows of several requests as one batch. A model without a batch dimension takes one.
+ * Runs all rows of several requests as one batch.
  *
  * @returns the outputs of each, in their order, in the tensors of the batch
  * @param deadline the earliest of the requests'
- * @throws BatchLateError, or Error with ONNX Runtime's reason, or when the rows differ in their dimensions; then none has
- *   outputs. The rows stay as they are.
+ * @throws NotRowsError, BatchLateError, or Error with ONNX Runtime's reason, or when the rows differ in their dimensions; then
+ *   none has outputs. The rows stay as they are.
  */
-export async function runRows(session: Session, parts: readonly Rows[], deadline?: number): Promise<Rows[]> {
-  const { inputs, isBatched } = session.signature;
+export async function runTogether(
+  session: Session,
+  parts: readonly Rows[],
+  deadline?: number,
+): Promise<Rows[]> {
+  const { inputs, outputs } = session.signature;
   // Copied also where there is one part only: what a session is given may be gone afterwards, and rows may run again.
   const { tensors, dims, count } = joined(parts, inputs);
-  const batchDims = isBatched ? dims.map((rowDims) => [count, ...rowDims]) : dims;
-  return split(await session.run({ tensors, dims: batchDims }, deadline), parts, session.signature);
+  const batchDims = dims.map((rowDims) => [count, ...rowDims]);
+  return split(await session.run({ tensors, dims: batchDims }, deadline), parts, count, outputs);
+}
+
+/**
+ * Runs one request by itself, whatever its first dimension is.
+ *
+ * @returns the whole outputs as the model gives them
+ * @throws BatchLateError, or Error with ONNX Runtime's reason; the rows stay as they are
+ */
+export async function runAlone(session: Session, rows: Rows, deadline?: number): Promise<Rows> {
+  const { inputs, mayBatch } = session.signature;
+  const { tensors, dims, count } = joined([rows], inputs);
+  const isWhole = rows.isWhole ?? !mayBatch;
+  const wholeDims = isWhole ? dims : dims.map((rowDims) => [count, ...rowDims]);
+  const outputs = await session.run({ tensors, dims: wholeDims }, deadline);
+  return { ...outputs, first: 0, count: 1, isWhole: true };
 }
 
 /** As empty as that, in shares of a batch, requests leave the batches that they go into whole. */
@@ -47,7 +74,7 @@ export function cut(rows: Rows, maxCount: number): Rows[] {
  * @throws Error when they differ in their dimensions, or a tensor is not of those
  */
 export function joined(parts: readonly Rows[], specs: readonly TensorSpec[]): Rows {
-  const { dims } = parts[0] as Rows;
+  const { dims, isWhole } = parts[0] as Rows;
   const count = countOf(parts);
   const tensors = specs.map(({ name, datatype }, index) => {
     const rowDims = dims[index] as readonly number[];
@@ -72,7 +99,9 @@ export function joined(parts: readonly Rows[], specs: readonly TensorSpec[]): Ro
     }
     return target;
   });
-  return { tensors, dims, first: 0, count };
+  return isWhole === undefined
+    ? { tensors, dims, first: 0, count }
+    : { tensors, dims, first: 0, count, isWhole };
 }
 
 function areEqual(some: readonly number[], others: readonly number[]): boolean {
@@ -86,27 +115,20 @@ export function countOf(parts: readonly Rows[]): number {
   return count;
 }
 
-function split(batch: Batch, parts: readonly Rows[], { outputs, isBatched }: ModelSignature): Rows[] {
-  const { tensors } = batch;
-  const count = countOf(parts);
-  const dims = batch.dims.map((outputDims, output) => {
-    if (!isBatched) return outputDims;
-    if (outputDims[0] !== count)
-      throw new Error(`output '${outputs[output]?.name}' has ${outputDims[0]} rows for a batch of ${count}`);
+function split(
+  { tensors, dims }: Batch,
+  parts: readonly Rows[],
+  count: number,
+  outputs: readonly TensorSpec[],
+): Rows[] {
+  const rowDims = dims.map((outputDims, output) => {
+    if (outputDims[0] !== count) throw new NotRowsError(outputs[output]?.name ?? '', outputDims[0], count);
     return outputDims.slice(1);
   });
   let first = 0;
   return parts.map((part) => {
-    const share = { tensors, dims, first, count: part.count };
+    const share = { tensors, dims: rowDims, first, count: part.count };
     first += part.count;
     return share;
   });
-}
-
-/** A row of zeros; undefined where the model leaves dimensions open besides the batch: any guess may be wrong. */
-export function zeroRow({ inputs, isBatched }: ModelSignature): Rows | undefined {
-  const dims = inputs.map(({ shape }) => (isBatched ? shape.slice(1) : shape));
-  if (!dims.every(isFixed)) return undefined;
-  const tensors = inputs.map(({ datatype }, input) => allocate(datatype, elementCount(dims[input] ?? [])));
-  return { tensors, dims, first: 0, count: 1 };
 }

@@ -46,7 +46,7 @@ function fileOf({ config = {} }: Model): ModelFile {
 function measured(model: Model): MeasuredModel {
   const { shape = [64], maxBatchSize = 64, batchMs, threads = 0 } = model;
   const input = { name: 'x', datatype: 'FP32', shape: ['batch', ...shape] } as const;
-  const signature = { name: 'm', inputs: [input], outputs: [], isBatched: true };
+  const signature = { name: 'm', inputs: [input], outputs: [], hasOpenRows: true, mayBatch: true };
   return { config: fileOf(model).config, signature, maxBatchSize, batchMs, maxBatchWaitMs: 2, threads };
 }
 

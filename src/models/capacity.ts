@@ -124,10 +124,10 @@ function problemsOf({ CONCURRENCY, PREFETCH }: CapacitySettings, largestBatch: n
 }
 
 /** Numbers in one row, of all inputs. */
-function rowElements({ inputs, isBatched }: ModelSignature): number {
+function rowElements({ inputs, mayBatch }: ModelSignature): number {
   const ofInput = ({ shape }: ModelSignature['inputs'][number]) =>
     elementCount(
-      shape.slice(isBatched ? 1 : 0).map((dim) => (typeof dim === 'number' ? dim : OPEN_DIMENSION)),
+      shape.slice(mayBatch ? 1 : 0).map((dim) => (typeof dim === 'number' ? dim : OPEN_DIMENSION)),
     );
   return inputs.reduce((sum, input) => sum + ofInput(input), 0);
 }

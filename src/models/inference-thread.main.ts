@@ -41,9 +41,9 @@ async function answer(request: ThreadRequest & { readonly id: number }): Promise
   }
 }
 
-async function load({ file, maxBatchSize }: ThreadRequest & { task: 'load' }): Promise<unknown> {
+async function load({ file, maxBatchSize, sample }: ThreadRequest & { task: 'load' }): Promise<unknown> {
   const session = await OnnxSession.load(file);
-  await warmUp(session, maxBatchSize);
+  await warmUp(session, maxBatchSize, sample);
   sessions.set(file.name, session);
   return session.signature;
 }

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { ModelSignature } from '../protocol/rows.js';
+import { ModelSignature, Rows } from '../protocol/rows.js';
 import { TensorData } from '../protocol/tensor.js';
 import { ModelFile } from './model.repository.js';
 import { DeadlineWatch } from '../deadline/deadline-watch.js';
@@ -8,7 +8,13 @@ import { BegunTasks } from './begun-tasks.js';
 
 /** What the thread is asked to do, in this order of asking. */
 export type ThreadRequest =
-  | { readonly task: 'load'; readonly file: ModelFile; readonly maxBatchSize: number }
+  | {
+      readonly task: 'load';
+      readonly file: ModelFile;
+      readonly maxBatchSize: number;
+      /** A row that the model works on, for the warm-up; none: there is no warm-up. */
+      readonly sample?: Rows;
+    }
   | {
       readonly task: 'run';
       readonly model: string;
@@ -64,8 +70,8 @@ export class InferenceThread {
   }
 
   /** Loads a model and warms it up. */
-  load(file: ModelFile, maxBatchSize: number): Promise<ModelSignature> {
-    return this.ask({ task: 'load', file, maxBatchSize }) as Promise<ModelSignature>;
+  load(file: ModelFile, maxBatchSize: number, sample?: Rows): Promise<ModelSignature> {
+    return this.ask({ task: 'load', file, maxBatchSize, sample }) as Promise<ModelSignature>;
   }
 
   /**

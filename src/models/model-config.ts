@@ -7,14 +7,21 @@ const divisor = z.number().refine((value) => value !== 0, 'it divides, so it mus
 export const modelConfigSchema = z.strictObject({
   /** The name of each class, in the order of the scores in the model's first floating-point output. */
   labels: z.array(z.string()).min(1).optional(),
-  batching: z
-    .strictObject({
-      /** Largest batch, in rows. Default: `BATCH_MAX_SIZE`. */
-      maxSize: z.number().int().min(1).max(4096).optional(),
-      /** Longest wait for company, in ms from the oldest row on. Default: `BATCH_MAX_WAIT_MS`. */
-      maxWaitMs: z.number().min(0).max(10_000).optional(),
-    })
-    .default({}),
+  /** `"off"`: each request runs alone. */
+  batching: z.preprocess(
+    (value) => (value === 'off' ? { isOff: true } : value),
+    z
+      .strictObject({
+        /** Largest batch, in rows. Default: `BATCH_MAX_SIZE`. */
+        maxSize: z.number().int().min(1).max(4096).optional(),
+        /** Longest wait for company, in ms from the oldest row on. Default: `BATCH_MAX_WAIT_MS`. */
+        maxWaitMs: z.number().min(0).max(10_000).optional(),
+        /** Requests share runs though nothing has proved that they may, and answers are not compared with those alone. */
+        trusted: z.boolean().optional(),
+        isOff: z.literal(true).optional(),
+      })
+      .default({}),
+  ),
   preprocess: z
     .strictObject({
       /** The simulated I/O wait before a request's transform, in ms. */

@@ -5,7 +5,8 @@ import { OnnxSession } from './onnx.session.js';
 import { availableCpus, availableMemory } from './resources.js';
 import { Session } from './session.js';
 import { ThreadPool } from './thread-pool.js';
-import { ModelProfile, profile } from './warm-up.js';
+import { BatchingFinding, Trial, tryBatching } from './batching-trial.js';
+import { ModelProfile, profile as timed } from './warm-up.js';
 
 /** Longest stop of the event loop that a model may cause, in ms: heartbeats, probes and all other messages wait. */
 const MAX_INLINE_BATCH_MS = 3;
@@ -16,8 +17,8 @@ const MEMORY_PER_FILE_BYTE = 2;
 /** Sessions in threads may have this share of the memory. */
 const MEMORY_SHARE = 0.5;
 
-/** A model that is ready to run, and where it runs. */
-export interface LoadedModel {
+/** A model that is ready to run, where it runs, and what was found out about it. */
+export interface LoadedModel extends Trial {
   readonly session: Session;
   readonly profile: ModelProfile;
   /** 0: on the event loop. */
@@ -47,19 +48,19 @@ export class ModelHost {
    * Loads a model and warms it up. It is measured on this thread, and moves to others from here, so that it is never
    * in memory once more than it will be.
    *
-   * @param maxBatchSize the largest batch allowed, in rows; of no account to a model without a batch dimension
+   * @param maxBatchSize the largest batch allowed, in rows; of no account to a model whose requests cannot share a run
    * @throws Error with ONNX Runtime's reason
    */
   async load(file: ModelFile, maxBatchSize: number): Promise<LoadedModel> {
     const session = await OnnxSession.load(file);
-    const found = await profile(session, session.signature.isBatched ? maxBatchSize : 1);
-    if (this.isInline(found)) {
+    const { trial, profile } = await examined(session, file, maxBatchSize);
+    if (this.isInline(profile)) {
       this.inline.push(session);
-      return { session, profile: found, threads: 0 };
+      return { ...trial, session, profile, threads: 0 };
     }
     await session.release();
-    const threaded = await this.pool.load(file, found.maxBatchSize);
-    return { session: threaded, profile: found, threads: this.pool.size };
+    const threaded = await this.pool.load(file, profile.maxBatchSize, trial.sample);
+    return { ...trial, session: threaded, profile, threads: this.pool.size };
   }
 
   /** Frees all sessions and ends the threads; nothing may run after that. */
@@ -79,4 +80,34 @@ function affordableThreads(files: readonly ModelFile[]): number {
   const fileBytes = files.reduce((sum, { path }) => sum + statSync(path).size, 0);
   const bySize = (MEMORY_SHARE * availableMemory()) / (MEMORY_PER_FILE_BYTE * Math.max(fileBytes, 1));
   return Math.max(1, Math.floor(Math.min(availableCpus(), bySize)));
+}
+
+/** Finds out whether requests can share a run, and how long runs take. */
+async function examined(
+  session: Session,
+  { config }: ModelFile,
+  maxBatchSize: number,
+): Promise<{ trial: Trial; profile: ModelProfile }> {
+  const { batching } = config;
+  const tried = await tryBatching(session);
+  const trial = { ...tried, finding: decided(batching, tried.finding, session.signature.mayBatch) };
+  const largest = trial.finding.verdict === 'refuted' ? 1 : maxBatchSize;
+  try {
+    return { trial, profile: await timed(session, largest, trial.sample) };
+  } catch (error) {
+    if (largest === 1) throw error;
+    // Such batches were not among the trials: some models work on a few rows only.
+    const finding = { verdict: 'refuted', reason: (error as Error).message } as const;
+    return { trial: { ...trial, finding }, profile: await timed(session, 1, trial.sample) };
+  }
+}
+
+/** What `model.json` says of batching comes before what was found. */
+function decided(
+  { isOff, trusted }: ModelFile['config']['batching'],
+  found: BatchingFinding,
+  mayBatch: boolean,
+): BatchingFinding {
+  if (isOff) return { verdict: 'refuted', reason: 'model.json says `batching: "off"`' };
+  return trusted && mayBatch ? { verdict: 'trusted' } : found;
 }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { oneRow } from '../../test/support/rows.js';
 import { Rows } from '../protocol/rows.js';
-import { cut, joined, runRows } from './batch.js';
+import { cut, joined, runTogether } from './batch.js';
 import { modelConfigSchema } from './model-config.js';
 import { OnnxSession } from './onnx.session.js';
 import { Batch } from './session.js';
@@ -25,8 +25,8 @@ describe('OnnxSession', () => {
   afterAll(() => session.release());
 
   it('reads names, datatypes, shapes and the batch dimension from the model', () => {
-    const { name, inputs, outputs, isBatched } = session.signature;
-    expect({ name, isBatched }).toEqual({ name: 'digits', isBatched: true });
+    const { name, inputs, outputs, hasOpenRows } = session.signature;
+    expect({ name, hasOpenRows }).toEqual({ name: 'digits', hasOpenRows: true });
     expect(inputs).toEqual([{ name: expect.any(String), datatype: 'FP32', shape: [expect.any(String), 64] }]);
     expect(outputs.at(-1)).toEqual({
       name: expect.any(String),
@@ -42,11 +42,11 @@ describe('OnnxSession', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 4 }), async (requests) => {
         const rows = requests.map((images) => joined(images.map(rowOf), session.signature.inputs));
-        const together = await runRows(session, rows);
+        const together = await runTogether(session, rows);
         expect(together.map(({ count }) => count)).toEqual(requests.map(({ length }) => length));
         for (const [index, outputs] of together.entries())
           for (const [row, own] of cut(outputs, 1).entries()) {
-            const [alone] = await runRows(session, [rowOf(requests[index]?.[row] ?? [])]);
+            const [alone] = await runTogether(session, [rowOf(requests[index]?.[row] ?? [])]);
             expect(own.dims).toEqual(alone?.dims);
             const [got, expected] = [own, alone as Rows].map((one) =>
               joined([one], session.signature.outputs),
@@ -64,20 +64,20 @@ describe('OnnxSession', () => {
 
   it('leaves the rows that it is given unchanged', async () => {
     const rows = [rowOf(Array(64).fill(0.5)), rowOf(Array(64).fill(0.25))];
-    await runRows(session, rows);
+    await runTogether(session, rows);
     expect(rows).toEqual([rowOf(Array(64).fill(0.5)), rowOf(Array(64).fill(0.25))]);
   });
 
   it('rejects rows that the model cannot take, and runs the next', async () => {
-    await expect(runRows(session, [oneRow(Float32Array.of(1, 2))])).rejects.toThrow();
-    expect(await runRows(session, [rowOf(Array(64).fill(0))])).toHaveLength(1);
+    await expect(runTogether(session, [oneRow(Float32Array.of(1, 2))])).rejects.toThrow();
+    expect(await runTogether(session, [rowOf(Array(64).fill(0))])).toHaveLength(1);
   });
 
   it('uses its rows up no more when one is alone than when there are several', async () => {
     const row = rowOf(Array(64).fill(0.5));
-    expect(await runRows({ signature: session.signature, parallelism: 1, run: using }, [row])).toHaveLength(
-      1,
-    );
+    expect(
+      await runTogether({ signature: session.signature, parallelism: 1, run: using }, [row]),
+    ).toHaveLength(1);
     expect(row).toEqual(rowOf(Array(64).fill(0.5)));
 
     async function using(batch: Batch): Promise<Batch> {

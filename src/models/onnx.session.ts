@@ -43,8 +43,9 @@ export class OnnxSession implements Session {
     });
     const inputs = tensorSpecs('input', session.inputMetadata);
     const outputs = tensorSpecs('output', session.outputMetadata);
-    const isBatched = [...inputs, ...outputs].every(({ shape }) => typeof shape[0] === 'string');
-    return new OnnxSession(session, { name, inputs, outputs, isBatched });
+    const mayBatch = inputs.length > 0 && inputs.every(hasOpenFirst);
+    const hasOpenRows = mayBatch && outputs.every(hasOpenFirst);
+    return new OnnxSession(session, { name, inputs, outputs, hasOpenRows, mayBatch });
   }
 
   async run({ tensors, dims }: Batch): Promise<Batch> {
@@ -65,6 +66,10 @@ export class OnnxSession implements Session {
   async release(): Promise<void> {
     await this.session.release();
   }
+}
+
+function hasOpenFirst({ shape }: TensorSpec): boolean {
+  return typeof shape[0] === 'string';
 }
 
 function tensorSpecs(kind: string, metadata: readonly InferenceSession.ValueMetadata[]): TensorSpec[] {

@@ -1,3 +1,4 @@
+import { Rows } from '../protocol/rows.js';
 import { InferenceThread } from './inference-thread.js';
 import { ModelFile } from './model.repository.js';
 import { Batch, Session } from './session.js';
@@ -18,11 +19,13 @@ export class ThreadPool {
     private readonly onDied: (error: Error) => void,
   ) {}
 
-  /** Loads a model in every thread and warms it up there with batches of up to `maxBatchSize` rows. */
-  async load(file: ModelFile, maxBatchSize: number): Promise<Session> {
+  /** Loads a model in every thread and warms it up there with batches of up to `maxBatchSize` rows like `sample`. */
+  async load(file: ModelFile, maxBatchSize: number, sample?: Rows): Promise<Session> {
     if (this.threads.length === 0)
       this.threads = Array.from({ length: this.size }, () => InferenceThread.start(this.onDied));
-    const [signature] = await Promise.all(this.threads.map((thread) => thread.load(file, maxBatchSize)));
+    const [signature] = await Promise.all(
+      this.threads.map((thread) => thread.load(file, maxBatchSize, sample)),
+    );
     if (!signature) throw new Error('there is no thread to load it');
     return {
       signature,

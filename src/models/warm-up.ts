@@ -1,4 +1,6 @@
-import { runRows, zeroRow } from './batch.js';
+import { Rows } from '../protocol/rows.js';
+import { isFixed } from '../protocol/tensor.js';
+import { runAlone, runTogether } from './batch.js';
 import { Session } from './session.js';
 
 /** Timing takes no longer than this, however slow the model, but for batches of 1 and 2 rows. */
@@ -17,7 +19,7 @@ const LONG_BATCH_MS = 10;
 export interface ModelProfile {
   /** Largest batch worth running, in rows: larger ones would make their rows wait and give nothing for it. */
   readonly maxBatchSize: number;
-  /** How long such a batch takes, in ms; undefined for a model that could not be run on zeros. */
+  /** How long such a batch takes, in ms; undefined where it was not timed. */
   readonly batchMs?: number;
 }
 
@@ -28,32 +30,39 @@ export interface BatchTiming {
 }
 
 /**
- * Runs batches of zeros, so that no request pays for first runs, and times them. A model whose inputs have open
- * dimensions besides the batch is not run.
+ * Runs batches of a row that the model works on, so that no request pays for first runs, and times them. A model whose inputs
+ * have open dimensions besides the batch is not timed: a batch takes as long as what is sent.
  *
  * @param maxBatchSize the largest batch allowed, in rows
- * @throws Error when the model fails on zeros
+ * @param sample undefined: nothing is run
+ * @throws NotRowsError where a batch has other rows of outputs than of inputs, or Error when the model fails on a batch
  */
-export async function profile(session: Session, maxBatchSize: number): Promise<ModelProfile> {
-  const row = zeroRow(session.signature);
-  if (!row) return { maxBatchSize };
-  const run = (size: number) =>
-    runRows(
-      session,
-      Array.from({ length: size }, () => row),
-    );
-  return bestBatch(await timeBatches(run, maxBatchSize));
+export async function profile(
+  session: Session,
+  maxBatchSize: number,
+  sample: Rows | undefined,
+): Promise<ModelProfile> {
+  const { inputs, mayBatch } = session.signature;
+  if (!sample || !inputs.every(({ shape }) => isFixed(shape.slice(mayBatch ? 1 : 0))))
+    return { maxBatchSize };
+  return bestBatch(await timeBatches((size) => runSize(session, sample, size), maxBatchSize));
 }
 
 /** Runs each size once, as {@link profile} does, and times nothing. */
-export async function warmUp(session: Session, maxBatchSize: number): Promise<void> {
-  const row = zeroRow(session.signature);
-  if (!row) return;
-  for (const size of batchSizes(maxBatchSize))
-    await runRows(
-      session,
-      Array.from({ length: size }, () => row),
-    );
+export async function warmUp(
+  session: Session,
+  maxBatchSize: number,
+  sample: Rows | undefined,
+): Promise<void> {
+  if (sample) for (const size of batchSizes(maxBatchSize)) await runSize(session, sample, size);
+}
+
+function runSize(session: Session, sample: Rows, size: number): Promise<unknown> {
+  if (size === 1) return runAlone(session, sample);
+  return runTogether(
+    session,
+    Array.from({ length: size }, () => sample),
+  );
 }
 
 /**

@@ -15,7 +15,7 @@ function modelWith(preprocess: object): PreprocessModel {
   return {
     name: 'm',
     config: modelConfigSchema.parse({ preprocess }),
-    signature: { name: 'm', inputs, outputs: [], isBatched: true },
+    signature: { name: 'm', inputs, outputs: [], hasOpenRows: true, mayBatch: true },
   };
 }
 

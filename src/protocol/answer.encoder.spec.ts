@@ -7,7 +7,7 @@ import { Datatype, TensorData } from './tensor.js';
 
 function modelOf(fields: Partial<AnsweringModel> = {}): AnsweringModel {
   const outputs = [{ name: 'scores', datatype: 'FP32', shape: ['batch', 3] } as const];
-  return { name: 'm', version: '2', inputs: [], outputs, isBatched: true, ...fields };
+  return { name: 'm', version: '2', inputs: [], outputs, hasOpenRows: true, mayBatch: true, ...fields };
 }
 
 /** A model with one output, of `datatype` and a row of `dims`. */
@@ -63,7 +63,7 @@ describe('encodeResult', () => {
   });
 
   it('has no batch dimension where the model has none', () => {
-    const answer = parsed({}, modelOf({ isBatched: false }), oneRow(Float32Array.of(1, 2, 3)));
+    const answer = parsed({}, modelOf({ hasOpenRows: false }), oneRow(Float32Array.of(1, 2, 3)));
     expect(answer).toMatchObject({ outputs: [{ shape: [3] }] });
   });
 

@@ -59,7 +59,7 @@ export function encodeResult(
     const { name, datatype } = model.outputs[index] as TensorSpec;
     if (request.outputs && !request.outputs.includes(name)) continue;
     writer.raw(separator).raw(fixed.outputs[index] as string);
-    writeShape(model, index, rows);
+    writeShape(index, rows);
     const data = rows.tensors[index] as TensorData;
     const width = elementCount(rows.dims[index] as readonly number[]);
     const from = rows.first * width;
@@ -95,12 +95,12 @@ function fixPartsOf(model: AnsweringModel): FixedParts {
   return parts;
 }
 
-function writeShape({ isBatched }: AnsweringModel, index: number, rows: Rows): void {
-  if (isBatched) writer.number(rows.count);
-  const dims = rows.dims[index] as readonly number[];
-  for (let axis = 0; axis < dims.length; axis++) {
-    if (axis > 0 || isBatched) writer.raw(',');
-    writer.number(dims[axis] as number);
+function writeShape(index: number, { dims, count, isWhole }: Rows): void {
+  if (!isWhole) writer.number(count);
+  const ownDims = dims[index] as readonly number[];
+  for (let axis = 0; axis < ownDims.length; axis++) {
+    if (axis > 0 || !isWhole) writer.raw(',');
+    writer.number(ownDims[axis] as number);
   }
 }
 
@@ -141,25 +141,41 @@ function openEnvelope({ id }: NestPacket, key: 'response' | 'err'): void {
 }
 
 function writeLabels({ labels, scores }: FixedParts, rows: Rows): void {
-  if (!labels || scores < 0 || elementCount(rows.dims[scores] as readonly number[]) !== labels.length) return;
-  const data = rows.tensors[scores] as Float32Array | Float64Array;
+  if (!labels || scores < 0) return;
   const width = labels.length;
-  const end = rows.first + rows.count;
-  for (let row = rows.first; row < end; row++) if (bestOf(data, row, width) < 0) return;
+  const [first, end] = scoredRows(rows, scores, width);
+  if (end === first) return;
+  const data = rows.tensors[scores] as Float32Array | Float64Array;
+  for (let row = first; row < end; row++) if (bestOf(data, row, width) < 0) return;
   writer.raw(',"parameters":{"label":[');
-  for (let row = rows.first; row < end; row++) {
-    if (row > rows.first) writer.raw(',');
+  for (let row = first; row < end; row++) {
+    if (row > first) writer.raw(',');
     writer.raw(labels[bestOf(data, row, width) - row * width] as string);
   }
   writer.raw('],"score":[');
-  for (let row = rows.first; row < end; row++) {
-    if (row > rows.first) writer.raw(',');
+  for (let row = first; row < end; row++) {
+    if (row > first) writer.raw(',');
     const score = data[bestOf(data, row, width)] as number;
     if (data instanceof Float32Array) writer.float32(score);
     else writer.number(score);
   }
   writer.raw(']}');
 }
+
+/** Which rows of an output have one score for each label: from the first to before the second; none where they do not fit. */
+function scoredRows(
+  { dims, first, count, isWhole }: Rows,
+  output: number,
+  labels: number,
+): readonly [number, number] {
+  const [rows = 1, ...rowDims] = dims[output] as readonly number[];
+  if (!isWhole)
+    return elementCount(dims[output] as readonly number[]) === labels ? [first, first + count] : NO_ROWS;
+  if (elementCount(rowDims) === labels) return [0, rows];
+  return rows === labels && rowDims.length === 0 ? [0, 1] : NO_ROWS;
+}
+
+const NO_ROWS = [0, 0] as const;
 
 /** Where in the tensor the largest score of a row of `width` is; -1 where there is none: all are NaN. */
 function bestOf(data: Float32Array | Float64Array, row: number, width: number): number {

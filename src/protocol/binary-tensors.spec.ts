@@ -54,7 +54,8 @@ const model = (datatype: Datatype, width: number): AnsweringModel => ({
   version: '1',
   inputs: [{ name: 'x', datatype, shape: ['batch', width] }],
   outputs: [{ name: 'y', datatype, shape: ['batch', width] }],
-  isBatched: true,
+  hasOpenRows: true,
+  mayBatch: true,
 });
 
 function decode({ content, options }: ReturnType<typeof binaryBody>) {

@@ -8,8 +8,8 @@ const image: TensorSpec = { name: 'image', datatype: 'FP32', shape: ['batch', 2,
 const flag: TensorSpec = { name: 'flag', datatype: 'INT64', shape: ['batch'] };
 const scores: TensorSpec = { name: 'scores', datatype: 'FP32', shape: ['batch', 3] };
 
-function modelOf(inputs: readonly TensorSpec[], isBatched = true): ModelSignature {
-  return { name: 'm', inputs, outputs: [scores], isBatched };
+function modelOf(inputs: readonly TensorSpec[], hasOpenRows = true): ModelSignature {
+  return { name: 'm', inputs, outputs: [scores], hasOpenRows, mayBatch: hasOpenRows };
 }
 
 const tensor = (name: string, shape: readonly number[], data: unknown, datatype = 'FP32'): RequestTensor => ({
@@ -24,10 +24,10 @@ function rows(tensors: readonly RequestTensor[], model: ModelSignature, outputs?
   return { tensors: read.map((data) => [...data]), dims, count };
 }
 
-function shorthand(data: unknown, shape: TensorSpec['shape'], isBatched = true) {
+function shorthand(data: unknown, shape: TensorSpec['shape'], hasOpenRows = true) {
   const { tensors, dims, count } = rowsOf(
     { input: { form: 'row', data } },
-    modelOf([{ ...image, shape }], isBatched),
+    modelOf([{ ...image, shape }], hasOpenRows),
   );
   expect(count).toBe(1);
   return { data: [...(tensors[0] ?? [])], dims: dims[0] };

@@ -9,22 +9,32 @@ export interface ModelSignature {
   readonly name: string;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
-  /** True where the first dimension of every input and output is open: the batch dimension. */
-  readonly isBatched: boolean;
+  /** True where the first dimension of every input and output is open: shorthand leaves it out. */
+  readonly hasOpenRows: boolean;
+  /**
+   * True where the first dimension of every input is open, so that it may be the batch dimension. Whether requests can share a
+   * run is another question: names and shapes do not answer it.
+   */
+  readonly mayBatch: boolean;
 }
 
 /**
  * Rows of a model's inputs, or of its outputs: some of those that lie one after the other in tensors, of which there is one
- * for each input (output), in the model's order. For a model without a batch dimension, one row is a whole request.
+ * for each input (output), in the model's order.
  */
 export interface Rows {
   /** They may hold rows of others before and after these. */
   readonly tensors: readonly TensorData[];
-  /** For each tensor the dimensions of one row: without the batch dimension. */
+  /** For each tensor the dimensions of one row: without the first, which counts the rows. */
   readonly dims: readonly (readonly number[])[];
   /** Which of the tensors' rows is the first of these. */
   readonly first: number;
   readonly count: number;
+  /**
+   * True for whole tensors, whose first dimension does not count rows: `dims` has all their dimensions then, and `count` is 1.
+   * They never share a run. Default: true for models whose inputs do not leave their first dimension open.
+   */
+  readonly isWhole?: boolean;
 }
 
 /**
@@ -52,18 +62,32 @@ function shorthandRow(data: unknown, model: ModelSignature): Rows {
       `\`data\` serves models with one input; send \`inputs\` for ${describeAll(model.inputs)}`,
     );
   const usual = flatDims(data, model);
-  if (usual) return oneRow(spec, usual, data);
-  const dims = shorthandDims(data, model.isBatched ? spec.shape.slice(1) : spec.shape);
+  if (usual) return oneRow(spec, usual, data, model);
+  const dims = shorthandDims(data, model.hasOpenRows ? spec.shape.slice(1) : spec.shape);
   if (!dims)
     throw new InferenceError(
       'SHAPE_MISMATCH',
-      `\`data\` has shape [${nestedDims(data, spec.shape.length).join(', ')}], which is no row; the model expects ${describe(spec)}${model.isBatched ? ', sent without the first (batch) dimension' : ''}`,
+      `\`data\` has shape [${nestedDims(data, spec.shape.length).join(', ')}], which is no row; the model expects ${describe(spec)}${model.hasOpenRows ? ', sent without the first (batch) dimension' : ''}`,
     );
-  return oneRow(spec, [dims], data);
+  return oneRow(spec, [dims], data, model);
 }
 
-function oneRow({ name, datatype }: TensorSpec, dims: Rows['dims'], data: unknown): Rows {
-  return { tensors: [readTensor(name, datatype, dims[0] ?? [], data)], dims, first: 0, count: 1 };
+function oneRow(
+  { name, datatype }: TensorSpec,
+  dims: Rows['dims'],
+  data: unknown,
+  { hasOpenRows, mayBatch }: ModelSignature,
+): Rows {
+  const tensors = [readTensor(name, datatype, dims[0] ?? [], data)];
+  return hasOpenRows ? { tensors, dims, first: 0, count: 1 } : rowsIn(tensors, dims, mayBatch);
+}
+
+/** @param dims of whole tensors, whose first dimension counts rows where it `mayBatch` and is the same in all */
+function rowsIn(tensors: Rows['tensors'], dims: Rows['dims'], mayBatch: boolean): Rows {
+  const count = dims[0]?.[0] ?? 1;
+  if (!mayBatch || dims.some((ofTensor) => ofTensor[0] !== count))
+    return { tensors, dims, first: 0, count: 1, isWhole: true };
+  return { tensors, dims: dims.map((ofTensor) => ofTensor.slice(1)), first: 0, count };
 }
 
 /** The dimensions of a row, for models whose only input leaves none open but the batch dimension. */
@@ -72,7 +96,7 @@ const fixedRowDims = new WeakMap<ModelSignature, Rows['dims'] | undefined>();
 /** The usual case, which needs no look at the shape: the right number of elements, flat. Rows share these dimensions. */
 function flatDims(data: unknown, model: ModelSignature): Rows['dims'] | undefined {
   if (!fixedRowDims.has(model)) {
-    const shape = model.inputs[0]?.shape.slice(model.isBatched ? 1 : 0) ?? [];
+    const shape = model.inputs[0]?.shape.slice(model.hasOpenRows ? 1 : 0) ?? [];
     fixedRowDims.set(model, isFixed(shape) ? [shape] : undefined);
   }
   const dims = fixedRowDims.get(model);
@@ -108,19 +132,11 @@ function tensorRows(input: NamedTensors, model: ModelSignature): Rows {
       `model '${model.name}' has no input '${stranger.name}'; its inputs are ${describeAll(model.inputs)}`,
     );
   const sent = model.inputs.map((spec) => checkedTensor(input, spec, model));
-  const count = model.isBatched ? (sent[0]?.tensor.shape[0] ?? 0) : 1;
-  const uneven = model.isBatched && sent.find(({ tensor }) => tensor.shape[0] !== count);
-  if (uneven)
-    throw new InferenceError(
-      'SHAPE_MISMATCH',
-      `the inputs differ in their first (batch) dimension: ${uneven.tensor.shape[0]} and ${count}`,
-    );
-  return {
-    tensors: sent.map(({ tensor, spec }) => read(tensor, spec)),
-    dims: sent.map(({ tensor }) => (model.isBatched ? tensor.shape.slice(1) : tensor.shape)),
-    first: 0,
-    count,
-  };
+  return rowsIn(
+    sent.map(({ tensor, spec }) => read(tensor, spec)),
+    sent.map(({ tensor }) => tensor.shape),
+    model.mayBatch,
+  );
 }
 
 function checkedTensor(

@@ -57,7 +57,8 @@ function modelOf(floats: number, classes: number): AnsweringModel {
     version: '1',
     inputs: [{ name: 'input', datatype: 'FP32', shape: ['batch', floats] }],
     outputs: [{ name: 'scores', datatype: 'FP32', shape: ['batch', classes] }],
-    isBatched: true,
+    hasOpenRows: true,
+    mayBatch: true,
     labels: Array.from({ length: classes }, (_, index) => String(index)),
   };
 }

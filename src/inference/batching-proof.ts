@@ -1,0 +1,175 @@
+import { joined, runAlone, runTogether } from '../models/batch.js';
+import { BatchingFinding, describeDifference } from '../models/batching-trial.js';
+import { Difference, differenceOf, doDiffer, Specimen } from '../models/row-difference.js';
+import { Session } from '../models/session.js';
+import { Rows } from '../protocol/rows.js';
+import { elementCount } from '../protocol/tensor.js';
+
+/** So many of the first shared runs are checked, whatever that costs. */
+const FIRST_CHECKS = 4;
+/** From then on, checks may take this share of the time that shared runs take. */
+const CHECK_SHARE = 0.005;
+/** So many requests of the same dimensions prove a model on which made inputs fail: run in twos, fours, and all together. */
+const SPECIMENS = 8;
+/** Larger requests are not kept for that. */
+const MAX_SPECIMEN_ELEMENTS = 1_000_000;
+/** Dimensions of which specimens are kept. */
+const MAX_GROUPS = 4;
+/** Further rows that are looked at where one alone proves nothing. */
+const SECOND_LOOKS = 8;
+
+/** What somebody is told of a proof, once each. */
+export interface ProofListener {
+  onProved(): void;
+  onRefuted(reason: string): void;
+  onChecked(): void;
+}
+
+/**
+ * Whether requests may share a run of a model: only as long as rows alone and in company have been seen to get the same answer.
+ * What warm-up could not tell, the first real requests do; and one row of a shared run now and then is run again alone.
+ */
+export class BatchingProof {
+  private verdict: BatchingFinding['verdict'];
+  private ranMs = 0;
+  private checkedMs = 0;
+  private checks = 0;
+  private isLearning = false;
+  /** By their dimensions, oldest first. */
+  private readonly specimens = new Map<string, Specimen[]>();
+
+  /** @param random from 0 to below 1 */
+  constructor(
+    private readonly session: Session,
+    finding: BatchingFinding,
+    private readonly listener: ProofListener,
+    private readonly random: () => number = Math.random,
+  ) {
+    this.verdict = finding.verdict;
+  }
+
+  /** True while requests may share a run. */
+  get holds(): boolean {
+    return this.verdict === 'proved' || this.verdict === 'trusted';
+  }
+
+  /** Requests share no run from now on. */
+  refute(reason: string): void {
+    if (this.verdict === 'refuted') return;
+    this.verdict = 'refuted';
+    this.specimens.clear();
+    this.listener.onRefuted(reason);
+  }
+
+  /**
+   * A run was shared. @returns true when it is time to {@link agrees}
+   *
+   * @param rows of all requests in it
+   * @param ms that it took
+   */
+  ran(rows: number, ms: number): boolean {
+    this.ranMs += ms;
+    if (rows < 2 || this.verdict !== 'proved') return false;
+    return this.checks < FIRST_CHECKS || this.checkedMs <= CHECK_SHARE * this.ranMs;
+  }
+
+  /**
+   * Runs a row of a shared run again, alone. Where it gets another answer, the proof is refuted, or, where that may be a tie
+   * decided otherwise, more rows are looked at.
+   *
+   * @param parts what ran together
+   * @param outputs what each of them got
+   * @returns false where the answers of this run are not to be given
+   */
+  async agrees(parts: readonly Rows[], outputs: readonly Rows[]): Promise<boolean> {
+    const startedAt = performance.now();
+    this.checks++;
+    this.listener.onChecked();
+    try {
+      const found = await this.look(parts, outputs);
+      if (!found) return true;
+      if (found.isConclusive || (await this.looksAgain(parts, outputs)))
+        this.refute(describeDifference(found));
+      return false;
+    } catch {
+      return true; // it failed alone, which it need not have done in company: nothing to compare
+    } finally {
+      this.checkedMs += performance.now() - startedAt;
+    }
+  }
+
+  /** A request has run alone: while nothing is known, it is kept, and run again with others of the same dimensions. */
+  async learn(rows: Rows, alone: Rows): Promise<void> {
+    if (this.verdict !== 'open' || this.isLearning || rows.isWhole) return;
+    const { inputs, outputs } = this.session.signature;
+    if (rows.dims.reduce((sum, dims) => sum + rows.count * elementCount(dims), 0) > MAX_SPECIMEN_ELEMENTS)
+      return;
+    const uneven = alone.dims.findIndex((dims) => dims[0] !== rows.count);
+    if (uneven >= 0) {
+      const [first] = alone.dims[uneven] ?? [];
+      return this.refute(`output '${outputs[uneven]?.name}' has ${first ?? 'no'} rows for ${rows.count}`);
+    }
+    const group = this.groupOf(rows);
+    group.push({ rows: joined([rows], inputs), alone });
+    if (group.length < 2 || (group.length & (group.length - 1)) !== 0) return;
+    this.isLearning = true;
+    try {
+      await this.tryTogether(group);
+    } finally {
+      this.isLearning = false;
+    }
+  }
+
+  private groupOf({ dims }: Rows): Specimen[] {
+    const key = dims.join(';');
+    const group = this.specimens.get(key) ?? [];
+    this.specimens.delete(key);
+    this.specimens.set(key, group);
+    if (this.specimens.size > MAX_GROUPS) this.specimens.delete([...this.specimens.keys()][0] ?? key);
+    return group;
+  }
+
+  private async tryTogether(group: Specimen[]): Promise<void> {
+    const { outputs: specs } = this.session.signature;
+    let together: Rows[];
+    try {
+      together = await runTogether(
+        this.session,
+        group.map(({ rows }) => rows),
+      );
+    } catch (error) {
+      return this.refute(`it cannot run requests together: ${(error as Error).message}`);
+    }
+    let doubts = 0;
+    for (const [index, specimen] of group.entries()) {
+      const found = await differenceOf(specimen, together[index] as Rows, specs, this.runAlone, this.random);
+      if (found && (found.isConclusive || ++doubts > 1)) return this.refute(describeDifference(found));
+    }
+    if (group.length < SPECIMENS) return;
+    const [first, ...others] = group.splice(0) as [Specimen, ...Specimen[]];
+    if (doubts > 0 || !others.some((other) => doDiffer(first, other))) return; // all alike: others may tell more
+    this.verdict = 'proved';
+    this.specimens.clear();
+    this.listener.onProved();
+  }
+
+  private async looksAgain(parts: readonly Rows[], outputs: readonly Rows[]): Promise<boolean> {
+    for (let look = 0; look < SECOND_LOOKS; look++) if (await this.look(parts, outputs)) return true;
+    return false;
+  }
+
+  /** Runs any one row of a shared run alone, and compares. */
+  private async look(parts: readonly Rows[], outputs: readonly Rows[]): Promise<Difference | undefined> {
+    const { inputs, outputs: specs } = this.session.signature;
+    const index = Math.floor(this.random() * parts.length);
+    const part = parts[index] as Rows;
+    const company = outputs[index] as Rows;
+    const row = Math.floor(this.random() * part.count);
+    const rows = joined([{ ...part, first: part.first + row, count: 1 }], inputs);
+    const alone = await this.runAlone(rows);
+    const inCompany = { ...company, first: company.first + row, count: 1 };
+    return differenceOf({ rows, alone }, inCompany, specs, this.runAlone, this.random);
+  }
+
+  private readonly runAlone = (rows: Rows): Promise<Rows> => runAlone(this.session, rows);
+}

@@ -1,0 +1,153 @@
+import { Rows } from '../protocol/rows.js';
+import { elementCount, TensorData, TensorSpec } from '../protocol/tensor.js';
+
+/** Rows that have run alone, and the whole outputs that they got. */
+export interface Specimen {
+  readonly rows: Rows;
+  readonly alone: Rows;
+}
+
+/** How the answer to the same rows differed in company from what it was alone. */
+export interface Difference {
+  readonly output: string;
+  /** The largest difference between two elements; Infinity where they have no distance. */
+  readonly by: number;
+  /**
+   * False where it may be a tie that rounding decided otherwise, and nothing could tell: whole numbers, texts or flags of a model
+   * without floating-point inputs.
+   */
+  readonly isConclusive: boolean;
+}
+
+/** Two floating-point elements are the same answer within this share of the larger … */
+const RELATIVE_TOLERANCE = 1e-4;
+/** … and this much beside it: sums of another order differ by as much near 0. */
+const ABSOLUTE_TOLERANCE = 1e-6;
+/** Inputs that are changed by this share show how far rounding alone can move an answer: some 16 units in the last place. */
+const JIGGLE = 2e-6;
+const JIGGLES = 4;
+/** An answer may differ by so many times as much as jiggling moves it. */
+const JIGGLE_FACTOR = 8;
+
+type RunAlone = (rows: Rows) => Promise<Rows>;
+
+/**
+ * Holds the answer in company against the one alone. What differs beyond the tolerance is held against what rounding can do to
+ * this very request: it runs again, alone, with its floating-point inputs changed in their last places. An answer that jumps by
+ * that (a near tie between two labels, a value on the edge of two quantisation steps) is no proof of mixing.
+ *
+ * @param company the same rows' outputs in a run with others
+ * @param random from 0 to below 1
+ * @returns undefined where both are the same within rounding
+ */
+export async function differenceOf(
+  { rows, alone }: Specimen,
+  company: Rows,
+  specs: readonly TensorSpec[],
+  runAlone: RunAlone,
+  random: () => number = Math.random,
+): Promise<Difference | undefined> {
+  const mayJiggle = rows.tensors.some(isFloat);
+  const jiggled: Rows[] = [];
+  for (const [index, { name }] of specs.entries()) {
+    const own = alone.dims[index] ?? [];
+    if (!areSame([company.count, ...(company.dims[index] ?? [])], own))
+      return { output: name, by: Infinity, isConclusive: true };
+    const width = elementCount(own.slice(1));
+    const start = company.first * width;
+    const pair = { alone: alone.tensors[index] as TensorData, company: company.tensors[index] as TensorData };
+    const differing = differingElements(pair, start, company.count * width, mayJiggle);
+    if (differing.length === 0) continue;
+    if (!mayJiggle)
+      return { output: name, by: largest(pair, start, differing), isConclusive: isFloat(pair.alone) };
+    while (jiggled.length < JIGGLES) jiggled.push(await runAlone(jiggle(rows, random)));
+    const unexplained = differing.filter(
+      (at) => !jiggled.some((other) => explains(other, index, pair, start, at)),
+    );
+    if (unexplained.length > 0)
+      return { output: name, by: largest(pair, start, unexplained), isConclusive: true };
+  }
+  return undefined;
+}
+
+/** True where answers to different requests differ: a swap of them would show. */
+export function doDiffer({ alone: one }: Specimen, { alone: other }: Specimen): boolean {
+  return one.tensors.some((data, index) => {
+    const pair = { alone: data, company: other.tensors[index] as TensorData };
+    return data.length !== pair.company.length || differingElements(pair, 0, data.length, true).length > 0;
+  });
+}
+
+interface Pair {
+  readonly alone: TensorData;
+  readonly company: TensorData;
+}
+
+/** @param start of the rows in company; those alone start at 0 */
+function differingElements(
+  { alone, company }: Pair,
+  start: number,
+  length: number,
+  mayJiggle: boolean,
+): number[] {
+  const differing: number[] = [];
+  if (!isFloat(alone)) {
+    for (let at = 0; at < length; at++) if (alone[at] !== company[start + at]) differing.push(at);
+    return differing;
+  }
+  // Without a second look, elements near 0 may be what is left of large ones.
+  const scale = mayJiggle ? 0 : largestOf(alone);
+  for (let at = 0; at < length; at++) {
+    const a = alone[at] as number;
+    const b = company[start + at] as number;
+    const allowed = RELATIVE_TOLERANCE * Math.max(scale, Math.abs(a), Math.abs(b)) + ABSOLUTE_TOLERANCE;
+    if (!(Math.abs(a - b) <= allowed) && !Object.is(a, b)) differing.push(at);
+  }
+  return differing;
+}
+
+/** True where rounding moves that element as far as company did. */
+function explains(
+  jiggled: Rows,
+  output: number,
+  { alone, company }: Pair,
+  start: number,
+  at: number,
+): boolean {
+  const moved = jiggled.tensors[output] as TensorData;
+  if (moved.length !== alone.length) return true;
+  if (!isFloat(alone)) return moved[at] !== alone[at];
+  const reach = Math.abs((moved[at] as number) - (alone[at] as number));
+  const distance = Math.abs((company[start + at] as number) - (alone[at] as number));
+  return Number.isNaN(reach) || distance <= JIGGLE_FACTOR * reach;
+}
+
+function jiggle(rows: Rows, random: () => number): Rows {
+  const tensors = rows.tensors.map((data) =>
+    isFloat(data) ? data.map((value) => value * (1 + JIGGLE * (2 * random() - 1))) : data,
+  );
+  return { ...rows, tensors };
+}
+
+function largest({ alone, company }: Pair, start: number, places: readonly number[]): number {
+  if (!isFloat(alone)) return Infinity;
+  const distances = places.map((at) => Math.abs((company[start + at] as number) - (alone[at] as number)));
+  return distances.reduce(
+    (most, distance) => (distance >= most ? distance : Number.isNaN(distance) ? Infinity : most),
+    0,
+  );
+}
+
+function largestOf(data: Float32Array | Float64Array): number {
+  let most = 0;
+  for (const value of data) if (Math.abs(value) > most) most = Math.abs(value);
+  return most;
+}
+
+function isFloat(data: TensorData): data is Float32Array | Float64Array {
+  return data instanceof Float32Array || data instanceof Float64Array;
+}
+
+function areSame(some: readonly number[], others: readonly number[]): boolean {
+  return some.length === others.length && some.every((dim, axis) => dim === others[axis]);
+}
