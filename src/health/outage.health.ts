@@ -2,7 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { Outage } from '../inference/outage.js';
 
-/** Messages do not fail for reasons that are not theirs. The log says more than the code: here it could be anybody's. */
+/**
+ * Down while no model works. While some do not, they are named, and the worker is ready for the others. The log says more than the
+ * code: here it could be anybody's.
+ */
 @Injectable()
 export class OutageIndicator {
   constructor(
@@ -12,7 +15,8 @@ export class OutageIndicator {
 
   check(): HealthIndicatorResult {
     const indicator = this.indicators.check('outage');
-    const { code } = this.outage;
-    return code === undefined ? indicator.up() : indicator.down({ code });
+    const { code, models } = this.outage;
+    if (code !== undefined) return indicator.down({ code });
+    return models.length > 0 ? indicator.up({ models }) : indicator.up();
   }
 }

@@ -9,6 +9,9 @@ import { QueuedRows, runTimely } from './timely-run.js';
 
 /** Runs the batches of a model, and finds out whose fault it is when one fails. */
 export class BatchRunner {
+  /** Requests that got outputs so far. */
+  succeeded = 0;
+
   /**
    * @param model its name
    * @param onBatch told the rows of each batch that ran
@@ -39,6 +42,7 @@ export class BatchRunner {
       const parts = items.map(({ rows }) => rows);
       const outputs = (await this.together(parts, deadline)) ?? (await this.eachAlone(parts, deadline));
       this.blame.worked(parts[0]);
+      this.succeeded += items.length;
       return outputs;
     } catch (error) {
       if (error instanceof BatchLateError) throw error;

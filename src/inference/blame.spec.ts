@@ -1,74 +1,99 @@
 import { describe, expect, it } from '@jest/globals';
-import { rowsIn } from '../../test/support/rows.js';
+import { oneRow } from '../../test/support/rows.js';
+import { Batch, Session } from '../models/session.js';
 import { Rows } from '../protocol/rows.js';
-import { blamed } from './blame.js';
-import { InferenceError } from './inference.errors.js';
-import { QueuedRows } from './timely-run.js';
+import { Blame } from './blame.js';
+import { asInferenceError, InferenceError } from './inference.errors.js';
 
-const failure = new InferenceError('INFERENCE_FAILED', 'index out of range');
+const number = { name: 'x', datatype: 'FP32', shape: ['n', 1] } as const;
+const good = oneRow(Float32Array.of(1));
+const failure = (reason: string) =>
+  asInferenceError(new Error(reason), 'INFERENCE_FAILED', 'the model failed');
 const late = new InferenceError('DEADLINE_EXCEEDED', 'late');
 
-/** Rows of one number each. */
-const rows = (...numbers: number[]) => rowsIn(numbers.length, Float32Array.from(numbers));
-
-const queued = (requests: readonly Rows[]): QueuedRows[] => requests.map((own) => ({ rows: own }));
-
-/** A model that fails where one of the rows is negative, and counts how often it is asked. */
-class Model {
+/** A model that fails while it is broken, and counts how often it is asked. */
+class Model implements Session {
+  readonly signature = { name: 'm', inputs: [number], outputs: [number], hasOpenRows: true, mayBatch: true };
+  readonly parallelism = 1;
+  isBroken = false;
   runs = 0;
 
-  readonly run = async (items: readonly QueuedRows[]): Promise<void> => {
+  async run(batch: Batch): Promise<Batch> {
     this.runs++;
-    for (const {
-      rows: { tensors, first, count },
-    } of items)
-      if ((tensors[0] as Float32Array).subarray(first, first + count).some((number) => number < 0))
-        throw failure;
-  };
+    if (this.isBroken) throw new Error('no disk');
+    return batch;
+  }
 }
 
-/** Whether each request is said to be at fault itself; undefined for one that did not fail. */
-async function faults(
-  requests: readonly Rows[],
-  answers: readonly (Rows | Error)[],
-  model = new Model(),
-): Promise<(boolean | undefined)[]> {
-  const told = await blamed(queued(requests), answers, model.run);
-  return told.map((answer) => (answer instanceof InferenceError ? answer.isOwnFault : undefined));
+/** For each answer whether it is the request's own fault, and whether it is worth another try; undefined for outputs. */
+async function judged(blame: Blame, answers: readonly (Rows | Error)[]) {
+  return (await blame.of(answers)).map((answer) =>
+    answer instanceof InferenceError ? [answer.isOwnFault, answer.retryable] : undefined,
+  );
 }
 
-describe('blamed', () => {
-  it('is whoever fails beside others that do not', async () => {
-    const requests = [rows(1), rows(-1), rows(2)];
-    expect(await faults(requests, [rows(1), failure, rows(2)])).toEqual([undefined, true, undefined]);
+const OWN_AND_FINAL = [true, false];
+const OWN_AND_RETRIED = [true, true];
+const NOBODYS_AND_RETRIED = [false, true];
+
+describe('the blame for a failed run', () => {
+  it('is the request’s own where others of its batch succeed', async () => {
+    const model = new Model();
+    const answers = [good, failure('index out of range'), good];
+    expect(await judged(new Blame(model, undefined), answers)).toEqual([undefined, OWN_AND_FINAL, undefined]);
+    expect(model.runs).toBe(0);
   });
 
-  it('is nobody where all fail, and nothing shows that the model works', async () => {
+  it('is the request’s own where the model works on what it is known to take', async () => {
+    expect(await judged(new Blame(new Model(), good), [failure('a'), failure('b')])).toEqual([
+      OWN_AND_FINAL,
+      OWN_AND_FINAL,
+    ]);
+  });
+
+  it('is nobody’s where the model fails on that as well, at that moment', async () => {
     const model = new Model();
-    expect(await faults([rows(-1), rows(-2)], [failure, failure], model)).toEqual([false, false]);
-    expect(model.runs).toBe(0);
-    expect(await faults([rows(-1, -2, -3, -4)], [failure], model)).toEqual([false]);
-    expect(model.runs).toBe(4);
+    const blame = new Blame(model, good);
+    model.isBroken = true;
+    expect(await judged(blame, [failure('no disk')])).toEqual([NOBODYS_AND_RETRIED]);
+    model.isBroken = false;
+    expect(await judged(blame, [failure('index out of range')])).toEqual([OWN_AND_FINAL]);
+  });
+
+  it('is the request’s own where nothing is known to be good', async () => {
+    const model = new Model();
+    model.isBroken = true;
+    expect(await judged(new Blame(model, undefined), [failure('sizes must be positive')])).toEqual([
+      OWN_AND_FINAL,
+    ]);
+  });
+
+  it('learns from the first request that succeeds what is good', async () => {
+    const model = new Model();
+    const blame = new Blame(model, undefined);
+    blame.worked(good);
+    model.isBroken = true;
+    expect(await judged(blame, [failure('no disk')])).toEqual([NOBODYS_AND_RETRIED]);
   });
 
   it.each([
-    ['the first', [-1, 2, 3, 4, 5]],
-    ['the last', [1, 2, 3, 4, -5]],
-    ['all but one', [-1, 2, -3, -4, -5, -6]],
-  ])('is a request that fills its batch, where the model fails on %s of its rows', async (_, numbers) => {
-    expect(await faults([rows(...numbers)], [failure])).toEqual([true]);
+    'Failed to allocate memory for requested buffer of size 1600000000',
+    'std::bad_alloc',
+    'Array buffer allocation failed',
+  ])('leaves another try where there was no memory: %s', async (reason) => {
+    expect(await judged(new Blame(new Model(), good), [failure(reason)])).toEqual([OWN_AND_RETRIED]);
   });
 
-  it('asks the model nothing for what came too late', async () => {
-    const model = new Model();
-    expect(await faults([rows(1, 2)], [late], model)).toEqual([false]);
-    expect(model.runs).toBe(0);
+  it('takes no name in a reason for a want of memory', async () => {
+    const reason = "Non-zero status code returned while running Gather node. Name:'/memory/allocator/Gather'";
+    expect(await judged(new Blame(new Model(), good), [failure(reason)])).toEqual([OWN_AND_FINAL]);
   });
 
-  it('asks it nothing where nothing failed', async () => {
+  it('asks the model nothing where nothing failed, or what failed came too late', async () => {
     const model = new Model();
-    const answers = [rows(1, 2)];
-    expect(await blamed(queued(answers), answers, model.run)).toBe(answers);
+    const blame = new Blame(model, good);
+    expect(await judged(blame, [good])).toEqual([undefined]);
+    expect(await judged(blame, [late])).toEqual([[false, false]]);
     expect(model.runs).toBe(0);
   });
 });

@@ -42,7 +42,7 @@ export class FailureHandler {
     progress: Progress = { content: delivery.message.content },
   ): Promise<void> {
     const error = asInferenceError(cause, 'INTERNAL', 'the worker failed');
-    if (!delivery.isStale) this.outage.failed(error); // else it may have failed of that only
+    if (!delivery.isStale) this.outage.failed(error, progress.model); // else it may have failed of that only
     try {
       const disposition = this.decide(error, delivery, progress);
       if (disposition.action === 'drop') return;
@@ -70,7 +70,7 @@ export class FailureHandler {
   private decide(error: InferenceError, delivery: Delivery, progress: Progress): Disposition {
     return dispositionOf(error, delivery, {
       delaysMs: this.settings.RETRY_DELAYS_MS,
-      isOutage: this.outage.code !== undefined,
+      isOutage: this.outage.isExcused(progress.model),
       remainingMs: (deadlineOf(delivery, progress) ?? Infinity) - performance.now(),
     });
   }

@@ -69,7 +69,11 @@ class Play {
       { prepare: this.prepare },
       this.inference() as unknown as InferenceService,
       results,
-      new FailureHandler(settings, results, new Outage(settings, {} as RabbitMqTransport, new Activity())),
+      new FailureHandler(
+        settings,
+        results,
+        new Outage(settings, {} as RabbitMqTransport, { succeeded: () => 0 } as unknown as InferenceService),
+      ),
     );
     this.pipeline.open(concurrency);
   }

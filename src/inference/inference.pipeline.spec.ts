@@ -140,7 +140,11 @@ describe('InferencePipeline', () => {
       preprocessor,
       inference as unknown as InferenceService,
       results,
-      new FailureHandler(settings, results, new Outage(settings, {} as RabbitMqTransport, new Activity())),
+      new FailureHandler(
+        settings,
+        results,
+        new Outage(settings, {} as RabbitMqTransport, { succeeded: () => 0 } as unknown as InferenceService),
+      ),
     );
   }
 

@@ -63,6 +63,22 @@ export class InferenceService {
     return this.models.get(file.name) as ServedModel;
   }
 
+  /** The models that are served. */
+  get names(): string[] {
+    return [...this.models.keys()];
+  }
+
+  /** Requests that a model has answered with outputs so far, or all have. */
+  succeeded(name?: string): number {
+    const models = name === undefined ? [...this.models.values()] : [this.models.get(name)];
+    return models.reduce((sum, model) => sum + (model?.succeeded ?? 0), 0);
+  }
+
+  /** True where a model works now on an input that it has taken before, or none is known. */
+  works(name: string): Promise<boolean> {
+    return this.models.get(name)?.works() ?? Promise.resolve(false);
+  }
+
   /**
    * Infers the rows of a request, in batches that they share with those of others: in one, or in parts that go into several.
    *

@@ -32,6 +32,7 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
   readonly threads: number;
   private readonly proof: BatchingProof;
   private readonly blame: Blame;
+  private readonly runner: BatchRunner;
   /** Requests in preprocessing, whose rows are about to come. */
   private preparing = 0;
   private readonly batcher: MicroBatcher<QueuedRows, Rows>;
@@ -49,11 +50,11 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
     this.threads = threads;
     this.proof = new BatchingProof(session, finding, listener);
     this.blame = new Blame(session, sample);
-    const { run } = new BatchRunner(this.name, session, this.proof, this.blame, (rows) =>
+    this.runner = new BatchRunner(this.name, session, this.proof, this.blame, (rows) =>
       listener.onBatch(rows),
     );
     this.batcher = new MicroBatcher(
-      Array.from({ length: session.parallelism }, () => run),
+      Array.from({ length: session.parallelism }, () => this.runner.run),
       {
         maxSize: this.maxBatchSize,
         maxWaitMs: maxBatchWaitMs,
@@ -102,6 +103,11 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
 
   get labels() {
     return this.config.labels;
+  }
+
+  /** Requests that it has answered with outputs so far. */
+  get succeeded(): number {
+    return this.runner.succeeded;
   }
 
   /** True where it works now on an input that it has taken before, or none is known. */

@@ -20,18 +20,12 @@ export interface ActivitySummary {
 @Injectable()
 export class Activity {
   private answeredCount = 0;
-  private answeredBefore = 0;
   private deadLetteredCount = 0;
   private retriedCount = 0;
   private batches = 0;
   private rows = 0;
   private checks = 0;
   private latencyUs: RecordableHistogram = createHistogram();
-
-  /** Requests that got a result, in the life of the process. */
-  get answeredInTotal(): number {
-    return this.answeredBefore + this.answeredCount;
-  }
 
   /** @param latencyMs from receipt to confirmed answer */
   answered(latencyMs: number): void {
@@ -69,7 +63,6 @@ export class Activity {
       p50Ms: this.latencyUs.percentile(50) / 1000,
       p99Ms: this.latencyUs.percentile(99) / 1000,
     };
-    this.answeredBefore += this.answeredCount;
     this.answeredCount = this.deadLetteredCount = this.retriedCount = this.batches = this.rows = 0;
     this.checks = 0;
     this.latencyUs.reset();

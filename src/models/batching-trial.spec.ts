@@ -27,10 +27,12 @@ describe('trying whether rows can share a run', () => {
     console.log(name, JSON.stringify(finding));
   });
 
-  it.each(['models/digits', 'test/support/models/echo', 'test/support/models/mean', 'test/support/models/pair'])(
-    'proves it of %s',
-    async (folder) => {
-      expect((await findingOf(`${folder}/model.onnx`)).finding).toEqual({ verdict: 'proved' });
-    },
-  );
+  it.each([
+    'models/digits',
+    'test/support/models/echo',
+    'test/support/models/mean',
+    'test/support/models/pair',
+  ])('proves it of %s', async (folder) => {
+    expect((await findingOf(`${folder}/model.onnx`)).finding).toEqual({ verdict: 'proved' });
+  });
 });

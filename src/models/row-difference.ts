@@ -101,7 +101,8 @@ function differingElements(
     const a = alone[at] as number;
     const b = company[start + at] as number;
     const allowed = RELATIVE_TOLERANCE * Math.max(scale, Math.abs(a), Math.abs(b)) + ABSOLUTE_TOLERANCE;
-    if (!(Math.abs(a - b) <= allowed) && !Object.is(a, b)) differing.push(at);
+    const isClose = Math.abs(a - b) <= allowed && Number.isFinite(a - b);
+    if (!isClose && !Object.is(a, b)) differing.push(at);
   }
   return differing;
 }
@@ -117,6 +118,7 @@ function explains(
   const moved = jiggled.tensors[output] as TensorData;
   if (moved.length !== alone.length) return true;
   if (!isFloat(alone)) return moved[at] !== alone[at];
+  if (Object.is(moved[at], alone[at])) return false;
   const reach = Math.abs((moved[at] as number) - (alone[at] as number));
   const distance = Math.abs((company[start + at] as number) - (alone[at] as number));
   return Number.isNaN(reach) || distance <= JIGGLE_FACTOR * reach;

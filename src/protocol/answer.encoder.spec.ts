@@ -63,8 +63,8 @@ describe('encodeResult', () => {
   });
 
   it('has no batch dimension where the model has none', () => {
-    const answer = parsed({}, modelOf({ hasOpenRows: false }), oneRow(Float32Array.of(1, 2, 3)));
-    expect(answer).toMatchObject({ outputs: [{ shape: [3] }] });
+    const whole = { ...oneRow(Float32Array.of(1, 2, 3)), isWhole: true };
+    expect(parsed({}, modelOf(), whole)).toMatchObject({ outputs: [{ shape: [3] }] });
   });
 
   it('has no id where the request has none', () => {

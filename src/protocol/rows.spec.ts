@@ -85,6 +85,15 @@ describe('rowsOf', () => {
       });
     });
 
+    it('takes whole tensors where their first dimensions differ', () => {
+      const sent = [tensor('image', [1, 2, 2], [1, 2, 3, 4]), tensor('flag', [2], [1, 2], 'INT64')];
+      const { dims, count, isWhole } = rowsOf(
+        { input: { form: 'tensors', tensors: sent } },
+        modelOf([image, flag]),
+      );
+      expect({ dims, count, isWhole }).toEqual({ dims: [[1, 2, 2], [2]], count: 1, isWhole: true });
+    });
+
     it('takes texts as it takes numbers', () => {
       const model = modelOf([{ name: 'text', datatype: 'BYTES', shape: ['batch'] }]);
       const expected = { tensors: [['a', 'b']], dims: [[]], count: 2 };
@@ -106,7 +115,6 @@ describe('rowsOf', () => {
       ['SHAPE_MISMATCH', 'another rank', [tensor('image', [1, 4], [1, 2, 3, 4]), goodFlag]],
       ['SHAPE_MISMATCH', 'another size of a fixed dimension', [tensor('image', [1, 2, 3], []), goodFlag]],
       ['SHAPE_MISMATCH', 'fewer elements than the shape says', [tensor('image', [1, 2, 2], [1]), goodFlag]],
-      ['SHAPE_MISMATCH', 'batch dimensions that differ', [good, tensor('flag', [2], [1, 2], 'INT64')]],
       ['SHAPE_MISMATCH', 'no rows', [tensor('image', [0, 2, 2], []), tensor('flag', [0], [], 'INT64')]],
     ])('says %s to %s', (code, _, tensors) => {
       expect(refusalOf(() => rows(tensors, model)).code).toBe(code);

@@ -3,7 +3,7 @@ import { Deferred, deferred } from './deferred.js';
 
 /** Puts `setTimeout` into the hands of the tests of the enclosing file or `describe`: delays end when a test says so. */
 export class ManualDelays {
-  private readonly started: { ms: number; end: Deferred<void> }[] = [];
+  private readonly begun: { ms: number; end: Deferred<void> }[] = [];
   private onStart: (() => void) | undefined;
 
   constructor() {
@@ -22,20 +22,25 @@ export class ManualDelays {
 
   /** How many delays have not ended. */
   get running(): number {
-    return this.started.length;
+    return this.begun.length;
+  }
+
+  /** Resolves once a delay has started that has not ended. */
+  async started(): Promise<void> {
+    if (this.begun.length === 0) await new Promise<void>((resolve) => (this.onStart = resolve));
   }
 
   /** Waits for the next delay to start, if none has, ends it, and says how long it was to be. */
   async end(): Promise<number> {
-    if (this.started.length === 0) await new Promise<void>((resolve) => (this.onStart = resolve));
-    const delay = this.started.shift();
+    await this.started();
+    const delay = this.begun.shift();
     delay?.end.resolve();
     return delay?.ms ?? NaN;
   }
 
   private start(ms: number): Promise<void> {
     const end = deferred();
-    this.started.push({ ms, end });
+    this.begun.push({ ms, end });
     this.onStart?.();
     return end.promise;
   }
