@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { EXIT_CONFIG } from '../../src/config/startup-error.js';
 import { PROJECT_FOLDER } from '../../src/cli/test-set.js';
-import { writeOnnx } from '../bench/models/onnx-writer.js';
+import { writeOnnx } from '../support/onnx-writer.js';
 
 const DIGITS = join(PROJECT_FOLDER, 'models/digits');
 const DIGITS_FILE = join(DIGITS, 'model.onnx');
@@ -67,9 +67,9 @@ function withWeightsAt(location: string): ModelFolder['fill'] {
 
 function externalModel(location: string): Buffer {
   return writeOnnx({
-    input: { name: 'x', dims: [2] },
-    output: { name: 'y', dims: [2] },
-    nodes: [{ op: 'Mul', inputs: ['x', 'w'], output: 'y' }],
+    inputs: [{ name: 'x', shape: ['batch', 2] }],
+    outputs: [{ name: 'y', shape: ['batch', 2] }],
+    nodes: [{ op: 'Mul', inputs: ['x', 'w'], outputs: ['y'] }],
     weights: [{ name: 'w', dims: [2], data: WEIGHTS, location }],
   });
 }

@@ -2,7 +2,7 @@ import { AnsweringModel, encodeResult } from '../../../src/protocol/answer.encod
 import { decodeRequest } from '../../../src/protocol/request.decoder.js';
 import { Rows, rowsOf } from '../../../src/protocol/rows.js';
 import { Answer, maxBytesOf, writeAnswer } from '../../../src/rabbitmq/answer.frames.js';
-import { seededRandom } from '../models/seeded-random.js';
+import { seededRandom } from '../../support/seeded-random.js';
 import { measure } from './measure.js';
 
 /** From a body to rows, and from outputs to the frames of an answer: what the codec does for each message. */

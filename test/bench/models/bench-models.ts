@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Graph, Node, Weights, writeOnnx } from './onnx-writer.js';
-import { Random, seededRandom } from './seeded-random.js';
+import { Graph, Node, Weights, writeOnnx } from '../../support/onnx-writer.js';
+import { Random, seededRandom } from '../../support/seeded-random.js';
 
 /** Rows that are sent in turn. */
 const ROWS = 16;
@@ -78,8 +78,8 @@ function write(
   writeFileSync(
     join(modelFolder, 'model.onnx'),
     writeOnnx({
-      input: { name: 'input', dims: input },
-      output: { name: chain.last, dims: output },
+      inputs: [{ name: 'input', shape: ['batch', ...input] }],
+      outputs: [{ name: chain.last, shape: ['batch', ...output] }],
       nodes: chain.nodes,
       weights: chain.weights,
     }),
@@ -136,7 +136,7 @@ class LayerChain implements Pick<Graph, 'nodes' | 'weights'> {
 
   private add(op: string, inputs: readonly string[], attributes?: Node['attributes']): this {
     this.last = `${op.toLowerCase()}${this.nodes.length}`;
-    this.nodes.push({ op, inputs, output: this.last, attributes });
+    this.nodes.push({ op, inputs, outputs: [this.last], attributes });
     return this;
   }
 

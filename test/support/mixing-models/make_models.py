@@ -59,37 +59,43 @@ def write(name, nodes, inputs, outputs, initializers=(), domains=()):
 
 # Batchable
 
-# Quantised with fixed scales, as static quantisation writes it: two layers of 8-bit weights.
+# Quantised with fixed scales, as static quantisation writes it: 8-bit weights, 32-bit biases, and after the ReLU no zero
+# point, so that ONNX Runtime computes the first layer in whole numbers.
 LAYERS = [(4, 16), (16, 3)]
 SCALES = [0.05, 0.04]
+WEIGHT_SCALE = 0.02
 write(
     "qdq",
     [
         step
-        for layer, (source, target) in enumerate([("x", "hidden0"), ("active0", "y")])
+        for layer, (source, target) in enumerate([("x", "hidden"), ("active", "y")])
         for step in (
-            node("QuantizeLinear", [source, f"scale{layer}", "zero"], [f"quantised{layer}"]),
-            node("DequantizeLinear", [f"quantised{layer}", f"scale{layer}", "zero"], [f"input{layer}"]),
+            node("QuantizeLinear", [source, f"scale{layer}", f"zero{layer}"], [f"quantised{layer}"]),
+            node("DequantizeLinear", [f"quantised{layer}", f"scale{layer}", f"zero{layer}"], [f"input{layer}"]),
             node("DequantizeLinear", [f"weights{layer}", "weight_scale", "weight_zero"], [f"kernel{layer}"]),
+            node("DequantizeLinear", [f"biases{layer}", f"bias_scale{layer}", "bias_zero"], [f"bias{layer}"]),
             node("Gemm", [f"input{layer}", f"kernel{layer}", f"bias{layer}"], [target]),
-            *([node("Relu", ["hidden0"], ["active0"])] if layer == 0 else []),
+            *([node("Relu", ["hidden"], ["active"])] if layer == 0 else []),
         )
     ],
     [value("x", T.FLOAT, "batch", 4)],
     [value("y", T.FLOAT, "batch", 3)],
     [
-        constant("zero", 128, np.uint8),
-        constant("weight_scale", 0.02),
+        constant("zero0", 128, np.uint8),
+        constant("zero1", 0, np.uint8),
+        constant("weight_scale", WEIGHT_SCALE),
         constant("weight_zero", 0, np.int8),
+        constant("bias_zero", 0, np.int32),
         *(constant(f"scale{layer}", scale) for layer, scale in enumerate(SCALES)),
+        *(constant(f"bias_scale{layer}", scale * WEIGHT_SCALE) for layer, scale in enumerate(SCALES)),
         *(constant(f"weights{layer}", random.integers(-60, 60, size), np.int8) for layer, size in enumerate(LAYERS)),
-        *(weights(f"bias{layer}", size[1]) for layer, size in enumerate(LAYERS)),
+        *(constant(f"biases{layer}", random.integers(-999, 999, size[1]), np.int32) for layer, size in enumerate(LAYERS)),
     ],
 )
 
 # Only the label comes out. Two of the classes are so near each other that the last bit of a score decides.
 scores = random.normal(size=(64, 4)).astype(np.float32)
-scores[:, 3] = scores[:, 2] * np.float32(1 + 1e-6)
+scores[:, 3] = scores[:, 2] * np.float32(1 + 2**-23)
 write(
     "label-only",
     [
@@ -125,6 +131,8 @@ write(
 flowers, kinds = load_iris(return_X_y=True)
 trees = LGBMClassifier(n_estimators=5, num_leaves=5, n_jobs=1, random_state=17, verbose=-1).fit(flowers, kinds)
 exported = convert_lightgbm(trees, initial_types=[("x", FloatTensorType(["N", 4]))], zipmap=False, target_opset=15)
+exported.graph.name = "test"  # else a new one each time, as is the order of the opsets
+exported.opset_import.sort(key=lambda opset: opset.domain)
 save(exported, file_of("fixed-label"))
 
 # Strings in; strings and numbers out.
