@@ -1,5 +1,5 @@
-import { joined, runAlone, runTogether } from '../models/batch.js';
-import { BatchingFinding, describeDifference } from '../models/batching-trial.js';
+import { countOf, joined, runAlone, runTogether } from '../models/batch.js';
+import { BatchingFinding, describeDifference, Doubts } from '../models/batching-trial.js';
 import { Difference, differenceOf, doDiffer, Specimen } from '../models/row-difference.js';
 import { Session } from '../models/session.js';
 import { Rows } from '../protocol/rows.js';
@@ -88,8 +88,7 @@ export class BatchingProof {
     try {
       const found = await this.look(parts, outputs);
       if (!found) return true;
-      if (found.isConclusive || (await this.looksAgain(parts, outputs)))
-        this.refute(describeDifference(found));
+      if (await this.isMixing(found, parts, outputs)) this.refute(describeDifference(found));
       return false;
     } catch {
       return true; // it failed alone, which it need not have done in company: nothing to compare
@@ -130,7 +129,6 @@ export class BatchingProof {
   }
 
   private async tryTogether(group: Specimen[]): Promise<void> {
-    const { outputs: specs } = this.session.signature;
     let together: Rows[];
     try {
       together = await runTogether(
@@ -140,36 +138,46 @@ export class BatchingProof {
     } catch (error) {
       return this.refute(`it cannot run requests together: ${(error as Error).message}`);
     }
-    let doubts = 0;
+    const doubts = new Doubts();
+    const size = countOf(together);
     for (const [index, specimen] of group.entries()) {
-      const found = await differenceOf(specimen, together[index] as Rows, specs, this.runAlone, this.random);
-      if (found && (found.isConclusive || ++doubts > 1)) return this.refute(describeDifference(found));
+      const found = await differenceOf(specimen, together[index] as Rows, size, this.session, this.random);
+      if (doubts.areTooMany(found)) return this.refute(describeDifference(found));
     }
     if (group.length < SPECIMENS) return;
     const [first, ...others] = group.splice(0) as [Specimen, ...Specimen[]];
-    if (doubts > 0 || !others.some((other) => doDiffer(first, other))) return; // all alike: others may tell more
+    if (!others.some((other) => doDiffer(first, other))) return; // all alike: others may tell more
     this.verdict = 'proved';
     this.specimens.clear();
     this.listener.onProved();
   }
 
-  private async looksAgain(parts: readonly Rows[], outputs: readonly Rows[]): Promise<boolean> {
-    for (let look = 0; look < SECOND_LOOKS; look++) if (await this.look(parts, outputs)) return true;
-    return false;
+  /** Looks at more rows where one alone proves nothing: rounding does not change the answers of most. */
+  private async isMixing(
+    found: Difference,
+    parts: readonly Rows[],
+    outputs: readonly Rows[],
+  ): Promise<boolean> {
+    if (found.isConclusive) return true;
+    let differing = 0;
+    for (let look = 0; look < SECOND_LOOKS; look++) {
+      const another = await this.look(parts, outputs);
+      if (another?.isConclusive) return true;
+      if (another) differing++;
+    }
+    return differing > SECOND_LOOKS / 2;
   }
 
   /** Runs any one row of a shared run alone, and compares. */
   private async look(parts: readonly Rows[], outputs: readonly Rows[]): Promise<Difference | undefined> {
-    const { inputs, outputs: specs } = this.session.signature;
     const index = Math.floor(this.random() * parts.length);
     const part = parts[index] as Rows;
     const company = outputs[index] as Rows;
     const row = Math.floor(this.random() * part.count);
-    const rows = joined([{ ...part, first: part.first + row, count: 1 }], inputs);
-    const alone = await this.runAlone(rows);
+    const own = { ...part, first: part.first + row, count: 1 };
+    const rows = joined([own], this.session.signature.inputs);
+    const specimen = { rows, alone: await runAlone(this.session, rows) };
     const inCompany = { ...company, first: company.first + row, count: 1 };
-    return differenceOf({ rows, alone }, inCompany, specs, this.runAlone, this.random);
+    return differenceOf(specimen, inCompany, countOf(parts), this.session, this.random);
   }
-
-  private readonly runAlone = (rows: Rows): Promise<Rows> => runAlone(this.session, rows);
 }

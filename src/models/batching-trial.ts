@@ -1,7 +1,7 @@
 import { Rows } from '../protocol/rows.js';
-import { NotRowsError, runAlone, runTogether } from './batch.js';
+import { countOf, NotRowsError, runAlone, runTogether } from './batch.js';
 import { Guess, guessesFor, MadeKind, madeRow, seededRandom } from './made-inputs.js';
-import { differenceOf, doDiffer, Specimen } from './row-difference.js';
+import { Difference, differenceOf, doDiffer, Specimen } from './row-difference.js';
 import { Session } from './session.js';
 
 /** What is known of whether a model's requests may share a run, and how. */
@@ -34,6 +34,10 @@ const LOUD: readonly MadeKind[] = ['huge', 'wide'];
 const SLOW_ROW_MS = 50;
 /** Of rows that are put together, where there is time for it. */
 const LARGE_COMPANY = 24;
+/** So many inconclusive differences are always borne … */
+const LEAST_DOUBTS = 2;
+/** … and this share of what was compared. */
+const DOUBTFUL_SHARE = 0.2;
 
 /**
  * Finds out by made inputs whether a model's rows can share a run: each is run alone, then with others in several orders, beside
@@ -119,8 +123,9 @@ async function companyFinding(
   const companies: Rows[][] = isSlow
     ? [[...loud.slice(0, 1), ...rows]]
     : [rows, [...loud, ...rows.toReversed()], [...rows, ...loud.toReversed()], repeated(rows, LARGE_COMPANY)];
+  const doubts = new Doubts();
   for (const company of companies) {
-    const reason = await mixing(session, specimens, company, random);
+    const reason = await mixing(session, specimens, company, doubts, random);
     if (reason !== undefined) return { verdict: 'refuted', reason };
   }
   const [first, ...others] = specimens;
@@ -135,6 +140,7 @@ async function mixing(
   session: Session,
   specimens: readonly Specimen[],
   company: readonly Rows[],
+  doubts: Doubts,
   random: () => number,
 ): Promise<string | undefined> {
   let outputs: Rows[];
@@ -145,16 +151,26 @@ async function mixing(
       ? error.message
       : `it cannot run requests together: ${(error as Error).message}`;
   }
-  let doubts = 0;
   for (const [place, rows] of company.entries()) {
     const specimen = specimens.find((one) => one.rows === rows);
     if (!specimen) continue;
-    const { outputs: specs } = session.signature;
-    const alone = (own: Rows) => runAlone(session, own);
-    const found = await differenceOf(specimen, outputs[place] as Rows, specs, alone, random);
-    if (found && (found.isConclusive || ++doubts > 1)) return describeDifference(found);
+    const found = await differenceOf(specimen, outputs[place] as Rows, countOf(company), session, random);
+    if (doubts.areTooMany(found)) return describeDifference(found);
   }
   return undefined;
+}
+
+/** Counts differences that prove nothing one by one. */
+export class Doubts {
+  private looks = 0;
+  private inconclusive = 0;
+
+  /** @returns true where this difference, or so many of them, prove that rows see each other */
+  areTooMany(found: Difference | undefined): found is Difference {
+    this.looks++;
+    if (!found) return false;
+    return found.isConclusive || ++this.inconclusive > Math.max(LEAST_DOUBTS, this.looks * DOUBTFUL_SHARE);
+  }
 }
 
 /** In words, for the log. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { oneRow } from '../../test/support/rows.js';
 import { Rows } from '../protocol/rows.js';
+import { Batch } from './session.js';
 import { TensorData, TensorSpec } from '../protocol/tensor.js';
 import { differenceOf, doDiffer, Specimen } from './row-difference.js';
 
@@ -16,11 +17,36 @@ const whole = (...tensors: TensorData[]): Rows => ({
   isWhole: true,
 });
 
-/** Compares one output; alone, jiggled rows give what `jiggled` says. */
-function compare(alone: TensorData, company: TensorData, jiggled = alone, rows: Rows = row) {
+/**
+ * Compares one output of a row that was run with another, second. Alone with changed inputs it gives what `jiggled` says; among
+ * copies of itself what `copied` does.
+ */
+function compare(
+  alone: TensorData,
+  company: TensorData,
+  { jiggled = alone, copied = alone, rows = row } = {},
+) {
   let jiggles = 0;
-  const again = () => Promise.resolve(whole(++jiggles % 2 ? jiggled : alone));
-  return differenceOf({ rows, alone: whole(alone) }, oneRow(company), [SCORES], again);
+  const run = ({ dims }: Batch): Promise<Batch> =>
+    Promise.resolve(dims[0]?.[0] === 2 ? twice(copied) : batchOf(++jiggles % 2 ? jiggled : alone));
+  const input = { ...SCORES, datatype: rows === row ? 'FP32' : 'INT64' } as const;
+  const signature = { name: 'm', inputs: [input], outputs: [SCORES], hasOpenRows: true, mayBatch: true };
+  const own = { tensors: twice(company).tensors, dims: [[company.length]], first: 1, count: 1 };
+  return differenceOf({ rows, alone: whole(alone) }, own, 2, { signature, parallelism: 1, run });
+}
+
+const batchOf = (data: TensorData): Batch => ({ tensors: [data], dims: [[1, data.length]] });
+
+function twice(data: TensorData): Batch {
+  const both = Array.isArray(data) ? [...data, ...data] : concat(data);
+  return { tensors: [both], dims: [[2, data.length]] };
+}
+
+function concat(data: Exclude<TensorData, string[]>): TensorData {
+  const both = new (data.constructor as new (length: number) => Float32Array)(2 * data.length);
+  both.set(data as Float32Array);
+  both.set(data as Float32Array, data.length);
+  return both;
 }
 
 describe('the difference between an answer alone and in company', () => {
@@ -46,29 +72,36 @@ describe('the difference between an answer alone and in company', () => {
 
   it('is rounding where inputs that are changed in their last places move the answer as far', async () => {
     const alone = Float32Array.of(0.5);
-    expect(await compare(alone, Float32Array.of(0.52), Float32Array.of(0.49))).toBeUndefined();
-    expect(await compare(alone, Float32Array.of(0.7), Float32Array.of(0.49))).toMatchObject({
+    expect(await compare(alone, Float32Array.of(0.52), { jiggled: Float32Array.of(0.49) })).toBeUndefined();
+    expect(await compare(alone, Float32Array.of(0.7), { jiggled: Float32Array.of(0.49) })).toMatchObject({
       isConclusive: true,
     });
   });
 
   it('is a near tie where that changes the label', async () => {
     const alone = BigInt64Array.of(3n);
-    expect(await compare(alone, BigInt64Array.of(5n), BigInt64Array.of(5n))).toBeUndefined();
+    expect(await compare(alone, BigInt64Array.of(5n), { jiggled: BigInt64Array.of(5n) })).toBeUndefined();
     expect(await compare(alone, BigInt64Array.of(5n))).toMatchObject({ isConclusive: true });
   });
 
-  it('is not conclusive for a label of a model without floating-point inputs: nothing can be changed a little', async () => {
-    const ids = oneRow(BigInt64Array.of(1n, 2n));
-    const alone = BigInt64Array.of(3n);
-    expect(await compare(alone, BigInt64Array.of(5n), alone, ids)).toMatchObject({ isConclusive: false });
+  it('is not conclusive where the row gets the same among copies of itself', async () => {
+    const company = Float32Array.of(0.7);
+    expect(await compare(Float32Array.of(0.5), company, { copied: company })).toMatchObject({
+      isConclusive: false,
+    });
+    const label = BigInt64Array.of(5n);
+    expect(await compare(BigInt64Array.of(3n), label, { copied: label })).toMatchObject({
+      isConclusive: false,
+    });
   });
 
-  it('allows such models the rounding of their largest number near 0', async () => {
+  it('allows models without floating-point inputs the rounding of their largest number near 0', async () => {
     const ids = oneRow(BigInt64Array.of(1n, 2n));
     const alone = Float32Array.of(10, 0.0001);
-    expect(await compare(alone, Float32Array.of(10, 0.0004), alone, ids)).toBeUndefined();
-    expect(await compare(alone, Float32Array.of(10, 0.01), alone, ids)).toMatchObject({ isConclusive: true });
+    expect(await compare(alone, Float32Array.of(10, 0.0004), { rows: ids })).toBeUndefined();
+    expect(await compare(alone, Float32Array.of(10, 0.01), { rows: ids })).toMatchObject({
+      isConclusive: true,
+    });
   });
 
   it('is there where the outputs have other dimensions', async () => {
@@ -82,6 +115,7 @@ describe('the difference between an answer alone and in company', () => {
   it('is there for texts and flags that are others', async () => {
     expect(await compare(['a', 'b'], ['a', 'b'])).toBeUndefined();
     expect(await compare(['a', 'b'], ['a', 'c'])).toMatchObject({ by: Infinity });
+    expect(await compare(Int32Array.of(1_000_000), Int32Array.of(1_000_001))).toMatchObject({ by: Infinity });
     expect(await compare(Uint8Array.of(1), Uint8Array.of(0))).toMatchObject({ by: Infinity });
   });
 });

@@ -1,5 +1,7 @@
 import { Rows } from '../protocol/rows.js';
-import { elementCount, TensorData, TensorSpec } from '../protocol/tensor.js';
+import { elementCount, TensorData } from '../protocol/tensor.js';
+import { runAlone, runTogether } from './batch.js';
+import { Session } from './session.js';
 
 /** Rows that have run alone, and the whole outputs that they got. */
 export interface Specimen {
@@ -13,8 +15,8 @@ export interface Difference {
   /** The largest difference between two elements; Infinity where they have no distance. */
   readonly by: number;
   /**
-   * False where it may be a tie that rounding decided otherwise, and nothing could tell: whole numbers, texts or flags of a model
-   * without floating-point inputs.
+   * False where the rows get the same answer among copies of themselves: then it is not the others that change it, but the number of
+   * rows or their place. Seldom, that is rounding, on the edge between two steps of a quantised model; often, it is the model.
    */
   readonly isConclusive: boolean;
 }
@@ -29,43 +31,44 @@ const JIGGLES = 4;
 /** An answer may differ by so many times as much as jiggling moves it. */
 const JIGGLE_FACTOR = 8;
 
-type RunAlone = (rows: Rows) => Promise<Rows>;
-
 /**
  * Holds the answer in company against the one alone. What differs beyond the tolerance is held against what rounding can do to
- * this very request: it runs again, alone, with its floating-point inputs changed in their last places. An answer that jumps by
- * that (a near tie between two labels, a value on the edge of two quantisation steps) is no proof of mixing.
+ * this very request. It runs again, alone, with its floating-point inputs changed in their last places: an answer that jumps by
+ * that, as a label does on a near tie, is no other answer. And it runs among as many copies of itself, at the same place.
  *
  * @param company the same rows' outputs in a run with others
+ * @param size of that run, in rows
  * @param random from 0 to below 1
  * @returns undefined where both are the same within rounding
  */
 export async function differenceOf(
   { rows, alone }: Specimen,
   company: Rows,
-  specs: readonly TensorSpec[],
-  runAlone: RunAlone,
+  size: number,
+  session: Session,
   random: () => number = Math.random,
 ): Promise<Difference | undefined> {
   const mayJiggle = rows.tensors.some(isFloat);
   const jiggled: Rows[] = [];
-  for (const [index, { name }] of specs.entries()) {
+  let copied: Rows | undefined;
+  for (const [index, { name }] of session.signature.outputs.entries()) {
     const own = alone.dims[index] ?? [];
     if (!areSame([company.count, ...(company.dims[index] ?? [])], own))
       return { output: name, by: Infinity, isConclusive: true };
     const width = elementCount(own.slice(1));
     const start = company.first * width;
     const pair = { alone: alone.tensors[index] as TensorData, company: company.tensors[index] as TensorData };
-    const differing = differingElements(pair, start, company.count * width, mayJiggle);
+    let differing = differingElements(pair, start, company.count * width, mayJiggle);
+    if (differing.length > 0 && mayJiggle) {
+      while (jiggled.length < JIGGLES) jiggled.push(await runAlone(session, jiggle(rows, random)));
+      differing = differing.filter((at) => !jiggled.some((other) => explains(other, index, pair, start, at)));
+    }
     if (differing.length === 0) continue;
-    if (!mayJiggle)
-      return { output: name, by: largest(pair, start, differing), isConclusive: isFloat(pair.alone) };
-    while (jiggled.length < JIGGLES) jiggled.push(await runAlone(jiggle(rows, random)));
-    const unexplained = differing.filter(
-      (at) => !jiggled.some((other) => explains(other, index, pair, start, at)),
-    );
-    if (unexplained.length > 0)
-      return { output: name, by: largest(pair, start, unexplained), isConclusive: true };
+    const by = largest(pair, start, differing);
+    copied ??= await runAmongCopies(session, rows, company.first, size);
+    const copies = copied.tensors[index] as TensorData;
+    const isConclusive = !differing.every((at) => isSame(copies, start + at, pair.company, start + at));
+    return { output: name, by, isConclusive };
   }
   return undefined;
 }
@@ -90,21 +93,20 @@ function differingElements(
   length: number,
   mayJiggle: boolean,
 ): number[] {
-  const differing: number[] = [];
-  if (!isFloat(alone)) {
-    for (let at = 0; at < length; at++) if (alone[at] !== company[start + at]) differing.push(at);
-    return differing;
-  }
   // Without a second look, elements near 0 may be what is left of large ones.
   const scale = mayJiggle ? 0 : largestOf(alone);
-  for (let at = 0; at < length; at++) {
-    const a = alone[at] as number;
-    const b = company[start + at] as number;
-    const allowed = RELATIVE_TOLERANCE * Math.max(scale, Math.abs(a), Math.abs(b)) + ABSOLUTE_TOLERANCE;
-    const isClose = Math.abs(a - b) <= allowed && Number.isFinite(a - b);
-    if (!isClose && !Object.is(a, b)) differing.push(at);
-  }
+  const differing: number[] = [];
+  for (let at = 0; at < length; at++) if (!isSame(alone, at, company, start + at, scale)) differing.push(at);
   return differing;
+}
+
+/** @param scale of the numbers that two floating-point elements may have come from */
+function isSame(one: TensorData, at: number, other: TensorData, otherAt: number, scale = 0): boolean {
+  const [a, b] = [one[at], other[otherAt]];
+  if (Object.is(a, b)) return true;
+  if (!isFloat(one) || typeof a !== 'number' || typeof b !== 'number') return false;
+  const allowed = RELATIVE_TOLERANCE * Math.max(scale, Math.abs(a), Math.abs(b)) + ABSOLUTE_TOLERANCE;
+  return Number.isFinite(a - b) && Math.abs(a - b) <= allowed;
 }
 
 /** True where rounding moves that element as far as company did. */
@@ -124,6 +126,17 @@ function explains(
   return Number.isNaN(reach) || distance <= JIGGLE_FACTOR * reach;
 }
 
+/** @returns the outputs of the whole run, in which the rows are at the same place as in company, and all others are their copies */
+async function runAmongCopies(session: Session, rows: Rows, first: number, size: number): Promise<Rows> {
+  const places = Array.from(
+    { length: size },
+    (_, place) => (((place - first) % rows.count) + rows.count) % rows.count,
+  );
+  const copies = places.map((place) => ({ ...rows, first: rows.first + place, count: 1 }));
+  const [outputs] = await runTogether(session, copies);
+  return outputs as Rows;
+}
+
 function jiggle(rows: Rows, random: () => number): Rows {
   const tensors = rows.tensors.map((data) =>
     isFloat(data) ? data.map((value) => value * (1 + JIGGLE * (2 * random() - 1))) : data,
@@ -140,8 +153,9 @@ function largest({ alone, company }: Pair, start: number, places: readonly numbe
   );
 }
 
-function largestOf(data: Float32Array | Float64Array): number {
+function largestOf(data: TensorData): number {
   let most = 0;
+  if (!isFloat(data)) return most;
   for (const value of data) if (Math.abs(value) > most) most = Math.abs(value);
   return most;
 }
