@@ -66,8 +66,9 @@ export async function differenceOf(
     if (differing.length === 0) continue;
     const by = largest(pair, start, differing);
     copied ??= await runAmongCopies(session, rows, company.first, size);
-    const copies = copied.tensors[index] as TensorData;
-    const isConclusive = !differing.every((at) => isSame(copies, start + at, pair.company, start + at));
+    const copies = copied?.tensors[index];
+    const isConclusive =
+      !copies || !differing.every((at) => isSame(copies, start + at, pair.company, start + at));
     return { output: name, by, isConclusive };
   }
   return undefined;
@@ -126,15 +127,25 @@ function explains(
   return Number.isNaN(reach) || distance <= JIGGLE_FACTOR * reach;
 }
 
-/** @returns the outputs of the whole run, in which the rows are at the same place as in company, and all others are their copies */
-async function runAmongCopies(session: Session, rows: Rows, first: number, size: number): Promise<Rows> {
-  const places = Array.from(
-    { length: size },
-    (_, place) => (((place - first) % rows.count) + rows.count) % rows.count,
-  );
-  const copies = places.map((place) => ({ ...rows, first: rows.first + place, count: 1 }));
-  const [outputs] = await runTogether(session, copies);
-  return outputs as Rows;
+/**
+ * Runs rows at the same place as in company, where all others are their copies.
+ *
+ * @returns the outputs of the whole run; undefined where it fails, which company did not
+ */
+async function runAmongCopies(
+  session: Session,
+  rows: Rows,
+  first: number,
+  size: number,
+): Promise<Rows | undefined> {
+  const { count } = rows;
+  const rowAt = (place: number) => rows.first + ((((place - first) % count) + count) % count);
+  const copies = Array.from({ length: size }, (_, place) => ({ ...rows, first: rowAt(place), count: 1 }));
+  try {
+    return (await runTogether(session, copies))[0];
+  } catch {
+    return undefined;
+  }
 }
 
 function jiggle(rows: Rows, random: () => number): Rows {
