@@ -70,6 +70,48 @@ describe('when all messages fail for a reason that is not theirs', () => {
   });
 });
 
+describe('when one of several models fails on everything', () => {
+  let stage: Stage;
+  let client: BrokerClient;
+  let worker: WorkerProcess;
+  let outage: ModelOutage;
+
+  beforeEach(async () => {
+    stage = new Stage();
+    client = await stage.client();
+    outage = new ModelOutage(stage, 'index'); // lookup's input
+    worker = await stage.worker({ ...outage.env, RETRY_DELAYS_MS });
+    outage.begin();
+  });
+
+  afterEach(() => stage.clear());
+
+  const askBroken = () => client.ask(stage.queue, { model: 'lookup', data: [3] });
+  const askOther = () => client.ask(stage.queue, { model: 'versioned', data: [1] });
+
+  it('the others answer as ever, the worker is ready, and its requests are answered once it works again', async () => {
+    const waiting = Array.from({ length: 2 * FIRST_FEW }, askBroken);
+    await worker.log(({ context, msg }) => context === 'Outage' && msg.startsWith("model 'lookup'"));
+    for (let index = 0; index < FIRST_FEW; index++)
+      expect((await askOther()).body).toMatchObject({ outputs: [{ data: [11] }] });
+    const { status, body } = await probe(worker, 'ready');
+    expect(status).toBe(200);
+    expect(body.details['outage']).toMatchObject({ status: 'up', models: ['lookup'] });
+    outage.end();
+    for (const answer of await Promise.all(waiting))
+      expect(answer.body).toMatchObject({ outputs: [{ data: [9] }] });
+    expect((await probe(worker, 'ready')).body.details['outage']).toEqual({ status: 'up' });
+  });
+
+  it('its requests get an error answer and a dead letter when it lasts for more than a minute', async () => {
+    const dead = await client.collect(stage.deadLetters);
+    const answers = await Promise.all(Array.from({ length: FIRST_FEW }, askBroken));
+    for (const { body } of answers) expect(body).toMatchObject({ code: 'INFERENCE_FAILED' });
+    await dead.received(FIRST_FEW);
+    expect((await askOther()).body).toMatchObject({ outputs: [{ data: [11] }] });
+  }, 180_000);
+});
+
 describe('when most messages are at fault themselves', () => {
   let stage: Stage;
   let client: BrokerClient;
@@ -104,6 +146,18 @@ describe('when most messages are at fault themselves', () => {
     const ask = () => client.ask(stage.queue, { inputs });
     for (const { body } of await Promise.all(Array.from({ length: 40 }, ask)))
       expect(body).toMatchObject({ code: 'INFERENCE_FAILED' });
+    expect((await probe(worker, 'ready')).status).toBe(200);
+    expect(worker.logs.filter(({ context }) => context === 'Outage')).toEqual([]);
+  });
+
+  it('each is answered at once, also where no other request is there to show that the model works', async () => {
+    await worker.stop();
+    worker = await stage.worker({ ...LOOKUP, RETRY_DELAYS_MS: '3600000' });
+    for (let index = 0; index < 30; index++) {
+      const { body } = await client.ask(stage.queue, { data: [99] });
+      expect(body).toMatchObject({ code: 'INFERENCE_FAILED' });
+    }
+    expect((await client.ask(stage.queue, { data: [3] })).body).toMatchObject({ outputs: [{ data: [9] }] });
     expect((await probe(worker, 'ready')).status).toBe(200);
     expect(worker.logs.filter(({ context }) => context === 'Outage')).toEqual([]);
   });

@@ -6,12 +6,13 @@ import { Stage } from './stage.js';
 /** Settings of a worker whose model squares numbers below 10; on others the runtime fails. */
 export const LOOKUP = { MODELS_DIR: 'test/support/models', DEFAULT_MODEL: 'lookup' };
 
-/** A time in which every run fails, in workers with these settings. */
+/** A time in which every run fails, or every run of one model, in workers with these settings. */
 export class ModelOutage {
   readonly env: Readonly<Record<string, string>>;
   private readonly file: string;
 
-  constructor(stage: Stage) {
+  /** @param input of the only model that fails */
+  constructor(stage: Stage, input = '') {
     const folder = mkdtempSync(join(tmpdir(), 'onnxmq-test-'));
     stage.atEnd(async () => rmSync(folder, { recursive: true }));
     this.file = join(folder, 'outage');
@@ -19,6 +20,7 @@ export class ModelOutage {
       ...LOOKUP,
       NODE_OPTIONS: '--import ./test/support/hooks/failing-runs.mjs',
       OUTAGE_FILE: this.file,
+      OUTAGE_INPUT: input,
     };
   }
 
