@@ -5,8 +5,9 @@ import { Session } from '../models/session.js';
 import { Rows } from '../protocol/rows.js';
 import { elementCount } from '../protocol/tensor.js';
 
-/** So many of the first shared runs are checked, whatever that costs. */
+/** So many of the first shared runs are checked, whatever that costs, and so many rows of each. */
 const FIRST_CHECKS = 4;
+const FIRST_LOOKS = 8;
 /** From then on, checks may take this share of the time that shared runs take. */
 const CHECK_SHARE = 0.005;
 /** So many requests of the same dimensions prove a model on which made inputs fail: run in twos, fours, and all together. */
@@ -74,8 +75,8 @@ export class BatchingProof {
   }
 
   /**
-   * Runs a row of a shared run again, alone. Where it gets another answer, the proof is refuted, or, where that may be a tie
-   * decided otherwise, more rows are looked at.
+   * Runs a row of a shared run again, alone, or several of the first runs. Where one gets another answer, the proof is refuted,
+   * or, where that may be rounding, more rows are looked at.
    *
    * @param parts what ran together
    * @param outputs what each of them got
@@ -83,13 +84,17 @@ export class BatchingProof {
    */
   async agrees(parts: readonly Rows[], outputs: readonly Rows[]): Promise<boolean> {
     const startedAt = performance.now();
+    const rows = this.someRows(countOf(parts), this.checks < FIRST_CHECKS ? FIRST_LOOKS : 1);
     this.checks++;
     this.listener.onChecked();
     try {
-      const found = await this.look(parts, outputs);
-      if (!found) return true;
-      if (await this.isMixing(found, parts, outputs)) this.refute(describeDifference(found));
-      return false;
+      for (const row of rows) {
+        const found = await this.look(parts, outputs, row);
+        if (!found) continue;
+        if (await this.isMixing(found, parts, outputs)) this.refute(describeDifference(found));
+        return false;
+      }
+      return true;
     } catch {
       return true; // it failed alone, which it need not have done in company: nothing to compare
     } finally {
@@ -159,25 +164,36 @@ export class BatchingProof {
     outputs: readonly Rows[],
   ): Promise<boolean> {
     if (found.isConclusive) return true;
+    const rows = this.someRows(countOf(parts), SECOND_LOOKS);
     let differing = 0;
-    for (let look = 0; look < SECOND_LOOKS; look++) {
-      const another = await this.look(parts, outputs);
+    for (const row of rows) {
+      const another = await this.look(parts, outputs, row);
       if (another?.isConclusive) return true;
       if (another) differing++;
     }
-    return differing > SECOND_LOOKS / 2;
+    return differing > rows.length / 2;
   }
 
-  /** Runs any one row of a shared run alone, and compares. */
-  private async look(parts: readonly Rows[], outputs: readonly Rows[]): Promise<Difference | undefined> {
-    const index = Math.floor(this.random() * parts.length);
+  /** Any of the rows of a run; all, where there are no more than that. */
+  private someRows(count: number, wanted: number): number[] {
+    if (count <= wanted) return Array.from({ length: count }, (_, row) => row);
+    return Array.from({ length: wanted }, () => Math.floor(this.random() * count));
+  }
+
+  /** Runs a row of a shared run alone, and compares. */
+  private async look(
+    parts: readonly Rows[],
+    outputs: readonly Rows[],
+    row: number,
+  ): Promise<Difference | undefined> {
+    let index = 0;
+    let place = row;
+    for (; place >= (parts[index] as Rows).count; index++) place -= (parts[index] as Rows).count;
     const part = parts[index] as Rows;
     const company = outputs[index] as Rows;
-    const row = Math.floor(this.random() * part.count);
-    const own = { ...part, first: part.first + row, count: 1 };
-    const rows = joined([own], this.session.signature.inputs);
+    const rows = joined([{ ...part, first: part.first + place, count: 1 }], this.session.signature.inputs);
     const specimen = { rows, alone: await runAlone(this.session, rows) };
-    const inCompany = { ...company, first: company.first + row, count: 1 };
+    const inCompany = { ...company, first: company.first + place, count: 1 };
     return differenceOf(specimen, inCompany, countOf(parts), this.session, this.random);
   }
 }
