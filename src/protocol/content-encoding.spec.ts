@@ -19,6 +19,7 @@ describe('readContent', () => {
     ['UTF-8'],
     ['UTF8'],
     ['US-ASCII'],
+    ['binary'],
     ['identity, UTF-8'],
   ])('gives the body as it is, at once, with content_encoding %j', (encoding) => {
     expect(read(body, encoding)).toBe(body);

@@ -6,8 +6,8 @@ import { RequestMessage } from './message.js';
 
 const DECODERS = { gzip: promisify(gunzip), deflate: promisify(inflate) };
 
-/** They say that a body is as it is. None but "identity" belongs here, but pika's and Celery's examples write the charset. */
-const PLAIN: ReadonlySet<string> = new Set(['', 'identity', 'utf-8', 'utf8', 'us-ascii', 'ascii']);
+/** None of them is a compression. Only `identity` belongs here, but pika's examples write the charset, and kombu `binary`. */
+const PLAIN: ReadonlySet<string> = new Set(['', 'identity', 'utf-8', 'utf8', 'us-ascii', 'ascii', 'binary']);
 
 /**
  * The body of a message, decompressed where `content_encoding` says so, and never more than `maxBytes`: what
