@@ -149,10 +149,27 @@ describe('ways to ask', () => {
   it.each([
     ['gzip', gzipSync],
     ['deflate', deflateSync],
+    ['gzip:UTF-8', gzipSync],
+    ['gzip, UTF-8', gzipSync],
+    ['GZIP', gzipSync],
   ] as const)('reads a body compressed with %s', async (contentEncoding, compress) => {
     const body = compress(JSON.stringify({ id: 'small', data: images[5] }));
     const answer = await client.ask(stage.queue, body, { contentEncoding });
     expect(answer.body).toMatchObject({ id: 'small', parameters: { label: [given[5]] } });
+  });
+
+  it('takes null for what a request does not give, and reads over a byte order mark', async () => {
+    const request = {
+      id: null,
+      model: null,
+      model_name: null,
+      parameters: null,
+      outputs: null,
+      inputs: null,
+    };
+    const body = `\ufeff${JSON.stringify({ ...request, data: images[3] })}`;
+    const answer = await client.ask(stage.queue, body, { messageId: 'nulls' });
+    expect(answer.body).toMatchObject({ id: 'nulls', parameters: { label: [given[3]] } });
   });
 
   it.each([

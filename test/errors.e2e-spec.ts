@@ -35,6 +35,12 @@ const CASES: readonly Case[] = [
   { code: 'INVALID_JSON', with: 'a body that is no JSON', body: '{"data": [1, 2' },
   { code: 'INVALID_JSON', with: 'an empty body', body: '' },
   { code: 'INVALID_JSON', with: 'bytes that are no text', body: Buffer.from([0xff, 0x00, 0xfe]) },
+  {
+    code: 'INVALID_JSON',
+    with: 'an id that is no UTF-8',
+    body: Buffer.from(`{"id":"\xff\xfe","data":[${image.join()}]}`, 'latin1'),
+  },
+  { code: 'INVALID_JSON', with: 'NaN as Python writes it', body: `{"data": [${image.with(9, NaN).join()}]}` },
   { code: 'INVALID_REQUEST', with: 'a bare number', body: '42' },
   { code: 'INVALID_REQUEST', with: 'an array', body: '[1, 2]' },
   { code: 'INVALID_REQUEST', with: 'null', body: 'null' },
@@ -117,7 +123,12 @@ const CASES: readonly Case[] = [
   },
   { code: 'DATATYPE_MISMATCH', with: 'another datatype', body: inputs({ datatype: 'INT64' }), ...KNOWN },
   { code: 'DATATYPE_MISMATCH', with: 'an unheard-of datatype', body: inputs({ datatype: 'FP12' }), ...KNOWN },
-  { code: 'DATATYPE_MISMATCH', with: 'text among the numbers', body: { data: image.with(9, NaN) }, ...KNOWN },
+  {
+    code: 'DATATYPE_MISMATCH',
+    with: 'text among the numbers',
+    body: { data: image.with(9, 'nine' as never) },
+    ...KNOWN,
+  },
   {
     code: 'DATATYPE_MISMATCH',
     with: 'a number that is too large',
@@ -216,6 +227,11 @@ describe('a request that gets no result', () => {
   it('learns what the model expects', async () => {
     const { body } = await client.ask(stage.queue, { data: [1, 2, 3] });
     expect(body['error']).toMatch(/\b3\b.*image FP32\[.*64\]/);
+  });
+
+  it('learns where its body stops being JSON, and what to send for NaN', async () => {
+    const { body } = await client.ask(stage.queue, '{"id": "NaN", "data": [0.5, NaN]}');
+    expect(body['error']).toMatch(/NaN at byte offset 28; send null for NaN/);
   });
 
   it('gets an answer of a deterministic message_id', async () => {
@@ -383,6 +399,8 @@ describe('the log', () => {
     const bodies = [
       MARKER,
       `{"data": [${MARKER}]}`,
+      `{"data": [NaN, "${MARKER}"]}`,
+      Buffer.from(`{"\xff": "${MARKER}"}`, 'latin1'),
       JSON.stringify(MARKER),
       JSON.stringify([MARKER]),
       { data: MARKER },

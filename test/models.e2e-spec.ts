@@ -138,6 +138,29 @@ describe('models with no model.json', () => {
     expect(content.toString()).toContain('9223372036854775807');
   });
 
+  it.each([
+    ['int64', '[9007199254740993,-9223372036854775808]'],
+    ['uint64', '[9007199254740993,18446744073709551615]'],
+    ['fp32', '[null,0.5]'],
+    ['fp64', '[null,0.1]'],
+  ])('give what they took, in the same JSON: %s %s', async (name, data) => {
+    const { content } = await client.ask(stage.queue, echoRequest(name, data));
+    expect(content.toString()).toContain(
+      `"${name}_out","shape":[1,2],"datatype":"${name.toUpperCase()}","data":${data}`,
+    );
+  });
+
+  it.each([['["a\\u0000b",""]'], ['["\\ud800",""]']])(
+    'never get a text that ONNX Runtime would change: %s',
+    async (data) => {
+      const { body } = await client.ask(stage.queue, echoRequest('bytes', data));
+      expect(body).toMatchObject({
+        code: 'DATATYPE_MISMATCH',
+        error: expect.stringContaining("input 'bytes': element 0 is a string with"),
+      });
+    },
+  );
+
   it('may have two inputs and two outputs', async () => {
     const { body } = await client.ask(stage.queue, {
       model: 'pair',
@@ -276,4 +299,13 @@ describe('a row that the runtime fails on', () => {
 /** Two values of a datatype that tell a request from its neighbours, as far as the datatype allows. */
 function wholeNumbers(datatype: string, index: number): unknown[] {
   return datatype === 'BOOL' ? [index % 2 === 0, index % 3 === 0] : [index, 100 - index];
+}
+
+/** A request to `echo`, whose input of this name has this JSON as its data. */
+function echoRequest(input: string, data: string): string {
+  const inputs = ECHOED.map(
+    ([name, datatype, usual]) =>
+      `{"name":"${name}","datatype":"${datatype}","shape":[1,2],"data":${name === input ? data : JSON.stringify(usual)}}`,
+  );
+  return `{"model":"echo","inputs":[${inputs.join()}]}`;
 }

@@ -230,10 +230,18 @@ describe('binary tensors', () => {
   it.each([
     ['BOOL', Buffer.from([2]), 'DATATYPE_MISMATCH'],
     ['BYTES', Buffer.from([1, 0, 0, 0, 0xff]), 'DATATYPE_MISMATCH'],
+    ['BYTES', Buffer.from([3, 0, 0, 0, 0xed, 0xa0, 0x80]), 'DATATYPE_MISMATCH'],
+    ['BYTES', textElements(['a\0b']), 'DATATYPE_MISMATCH'],
+    ['BYTES', textElements(['\0']), 'DATATYPE_MISMATCH'],
     ['BYTES', textElements(['a', 'b']), 'SHAPE_MISMATCH'],
     ['BYTES', Buffer.from([9, 0, 0, 0, 65]), 'SHAPE_MISMATCH'],
   ] as const)('hold what is no element: %s %j', (datatype, bytes, code) => {
     expect(refusalOf(() => readBinaryTensor('x', datatype, [1], bytes)).code).toBe(code);
+  });
+
+  it('are told which text ONNX Runtime would end at NUL', () => {
+    const { message } = refusalOf(() => readBinaryTensor('x', 'BYTES', [2], textElements(['a', 'b\0c'])));
+    expect(message).toContain("input 'x': element 1 is a string with NUL (U+0000)");
   });
 
   it('are not parts of the message that they came in, which would be kept alive by them', () => {

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { InferenceError, invalidRequest } from '../inference/inference.errors.js';
 import { RequestMessage } from './message.js';
-import { allocate, Datatype, elementCount, TensorData } from './tensor.js';
-import { pooledFloats } from './tensor.reader.js';
+import { allocate, CODECS, Datatype, elementCount, TensorData } from './tensor.js';
+import { datatypeMismatch, pooledFloats } from './tensor.reader.js';
 
 /** The AMQP header that says how many bytes of JSON precede the tensors; of the name that it has in HTTP. */
 export const JSON_LENGTH_HEADER = 'inference-header-content-length';
@@ -127,7 +127,9 @@ function readTexts(input: string, dims: readonly number[], length: number, bytes
         'DATATYPE_MISMATCH',
         `input '${input}': element ${texts.length} of BYTES is no text in UTF-8`,
       );
-    texts.push(bytes.toString('utf8', start, end));
+    const text = bytes.toString('utf8', start, end);
+    if (!CODECS.BYTES.write(texts, texts.length, text))
+      throw datatypeMismatch(input, texts.length, text, 'BYTES');
     at = end;
   }
   if (texts.length < length || at < bytes.length)

@@ -8,12 +8,22 @@ const read = (content: Buffer, contentEncoding?: unknown, maxBytes = 1000) =>
   readContent({ content, properties: { contentEncoding } }, maxBytes);
 
 describe('readContent', () => {
-  it.each([[undefined], [''], ['identity'], ['utf-8'], ['UTF8']])(
-    'gives the body as it is, at once, with content_encoding %j',
-    (encoding) => {
-      expect(read(body, encoding)).toBe(body);
-    },
-  );
+  it.each([
+    [undefined],
+    [null],
+    [''],
+    [' '],
+    ['identity'],
+    ['Identity'],
+    ['utf-8'],
+    ['UTF-8'],
+    ['UTF8'],
+    ['US-ASCII'],
+    ['binary'],
+    ['identity, UTF-8'],
+  ])('gives the body as it is, at once, with content_encoding %j', (encoding) => {
+    expect(read(body, encoding)).toBe(body);
+  });
 
   it.each([
     ['gzip', gzipSync],
@@ -22,7 +32,34 @@ describe('readContent', () => {
     expect(await read(compress(body), encoding)).toEqual(body);
   });
 
-  it.each([['br'], ['zip'], ['toString'], [5]])('says UNSUPPORTED_ENCODING to %j', (encoding) => {
+  // As Spring AMQP's post processors write it, which put the compression before the charset; and as HTTP clients do.
+  it.each([
+    ['gzip:UTF-8', gzipSync],
+    ['gzip, UTF-8', gzipSync],
+    ['gzip:utf-8', gzipSync],
+    ['GZIP', gzipSync],
+    [' gzip ', gzipSync],
+    ['x-gzip', gzipSync],
+    ['gzip, identity', gzipSync],
+    ['Deflate', deflateSync],
+    ['deflate:UTF-8', deflateSync],
+    ['deflate, UTF-8', deflateSync],
+  ])('decompresses what content_encoding calls %j', async (encoding, compress) => {
+    expect(await read(compress(body), encoding)).toEqual(body);
+  });
+
+  it.each([
+    ['br'],
+    ['zip'],
+    ['zip:UTF-8'],
+    ['gzip, gzip'],
+    ['gzip:deflate'],
+    ['utf-16'],
+    ['gzip:UTF-16'],
+    ['zip\0'],
+    ['toString'],
+    [5],
+  ])('says UNSUPPORTED_ENCODING to %j', (encoding) => {
     const { code, message } = refusalOf(() => read(body, encoding));
     expect(code).toBe('UNSUPPORTED_ENCODING');
     expect(message).toContain('send gzip, deflate or none');

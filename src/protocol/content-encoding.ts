@@ -1,9 +1,13 @@
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
 import { InferenceError } from '../inference/inference.errors.js';
+import { isString } from './json-object.js';
 import { RequestMessage } from './message.js';
 
 const DECODERS = { gzip: promisify(gunzip), deflate: promisify(inflate) };
+
+/** None of them is a compression. Only `identity` belongs here, but pika's examples write the charset, and kombu `binary`. */
+const PLAIN: ReadonlySet<string> = new Set(['', 'identity', 'utf-8', 'utf8', 'us-ascii', 'ascii', 'binary']);
 
 /**
  * The body of a message, decompressed where `content_encoding` says so, and never more than `maxBytes`: what
@@ -15,21 +19,42 @@ export function readContent(message: RequestMessage, maxBytes: number): Buffer |
   const { content, properties } = message;
   if (content.length > maxBytes) throw tooLarge(`is ${content.length} bytes`, maxBytes);
   const encoding = properties.contentEncoding;
-  // "utf-8" is no compression, but pika's and Celery's examples write it here, and it changes nothing.
-  if (!encoding || (typeof encoding === 'string' && /^(identity|utf-?8)$/i.test(encoding))) return content;
-  if (encoding !== 'gzip' && encoding !== 'deflate')
+  if (!isCompressed(encoding)) return content;
+  const [compression, ...more] = isString(encoding) ? compressionsOf(encoding) : [];
+  if (more.length > 0 || (compression !== 'gzip' && compression !== 'deflate'))
     throw new InferenceError(
       'UNSUPPORTED_ENCODING',
       `content_encoding ${JSON.stringify(encoding)} is not supported; send gzip, deflate or none`,
     );
-  return DECODERS[encoding](content, { maxOutputLength: maxBytes }).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'ERR_BUFFER_TOO_LARGE'
-      ? tooLarge('is too large after decompression', maxBytes)
-      : new InferenceError(
-          'UNSUPPORTED_ENCODING',
-          `the body is not valid ${encoding} (${error.code ?? 'unreadable'})`,
-        );
-  });
+  return DECODERS[compression](content, { maxOutputLength: maxBytes }).catch(
+    (error: NodeJS.ErrnoException) => {
+      throw error.code === 'ERR_BUFFER_TOO_LARGE'
+        ? tooLarge('is too large after decompression', maxBytes)
+        : new InferenceError(
+            'UNSUPPORTED_ENCODING',
+            `the body is not valid ${compression} (${error.code ?? 'unreadable'})`,
+          );
+    },
+  );
+}
+
+/** @param encoding what `content_encoding` says */
+export function isCompressed(encoding: unknown): boolean {
+  if (!encoding) return false;
+  if (!isString(encoding)) return true;
+  return !PLAIN.has(encoding.toLowerCase()) && compressionsOf(encoding).length > 0; // the first tells the usual ones
+}
+
+/**
+ * The compressions that an encoding names. Spring AMQP puts its own before the charset: `gzip, UTF-8`, before 2.3
+ * `gzip:UTF-8`. As in HTTP, case does not matter, and `x-gzip` is gzip.
+ */
+function compressionsOf(encoding: string): string[] {
+  return encoding
+    .toLowerCase()
+    .split(/[,:]/)
+    .map((name) => name.trim().replace(/^x-/, ''))
+    .filter((name) => !PLAIN.has(name));
 }
 
 function tooLarge(what: string, maxBytes: number): InferenceError {

@@ -12,3 +12,8 @@ export function isBoolean(value: unknown): value is boolean {
 export function isString(value: unknown): value is string {
   return typeof value === 'string';
 }
+
+/** Some clients write `null` for a field that they do not give. */
+export function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}

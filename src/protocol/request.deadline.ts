@@ -1,4 +1,5 @@
 import { invalidRequest } from '../inference/inference.errors.js';
+import { isGiven } from './json-object.js';
 import { RequestMessage } from './message.js';
 
 /** A timestamp of whole seconds may lie up to this long before the moment that it stands for. */
@@ -24,7 +25,7 @@ export function readDeadline(
     remainingMs = Number(expiration) - ageMs(timestamp, wallClockAt(receivedAt));
   if (typeof absolute === 'number' && absolute >= 0)
     remainingMs = Math.min(remainingMs, absolute - wallClockAt(receivedAt));
-  if (timeout !== undefined) {
+  if (isGiven(timeout)) {
     if (typeof timeout !== 'number' || !(timeout >= 0))
       throw invalidRequest('`parameters.timeout` must be a number of microseconds');
     if (timeout > 0) remainingMs = Math.min(remainingMs, timeout / 1000); // 0: none, as in Triton

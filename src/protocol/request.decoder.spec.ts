@@ -23,6 +23,11 @@ function refusal(body: unknown, properties: Properties = {}): InferenceError {
   return refusalOf(() => decode(body, properties));
 }
 
+/** Any bytes, as characters of the same number. */
+function latin1(bytes: string): Buffer {
+  return Buffer.from(bytes, 'latin1');
+}
+
 const tensor = { name: 'x', shape: [1, 2], datatype: 'FP32', data: [1, 2] };
 
 describe('decodeRequest', () => {
@@ -70,6 +75,22 @@ describe('decodeRequest', () => {
       });
     });
 
+    it('reads over a byte order mark', () => {
+      expect(decode('\ufeff{"id":"a","data":[1]}')).toMatchObject({ id: 'a', input: { data: [1] } });
+      expect(decode('\ufeff{"id":"ä","data":[1]}').id).toBe('ä');
+      expect(decode('\ufeff{"pattern":"infer","id":"n","data":{"data":[1]}}').packet).toEqual({ id: 'n' });
+    });
+
+    it('reads over a byte order mark before binary tensors, which counts as JSON', () => {
+      const bytes = Buffer.from(Float32Array.of(1).buffer);
+      const json = Buffer.from(
+        `\ufeff${JSON.stringify({ inputs: [binaryInput('x', 'FP32', [1, 1], bytes)] })}`,
+      );
+      const headers = { 'inference-header-content-length': json.length };
+      const { input } = decode(Buffer.concat([json, bytes]), { headers });
+      expect(input).toMatchObject({ tensors: [{ data: bytes }] });
+    });
+
     it('does not take a body for a Nest packet because of a pattern that is neither text nor object', () => {
       expect(decode({ pattern: 5, data: [1] }).packet).toBeUndefined();
     });
@@ -93,7 +114,7 @@ describe('decodeRequest', () => {
       expect(decode({ pattern: 'infer', id: 'n', data: { data: [] } }, properties).id).toBe('m');
     });
 
-    it.each([[5], [null], [{}]])('is refused when it is %j', (id) => {
+    it.each([[5], [false], [{}]])('is refused when it is %j', (id) => {
       expect(refusal({ id, data: [] }).code).toBe('INVALID_REQUEST');
     });
   });
@@ -112,7 +133,7 @@ describe('decodeRequest', () => {
     });
 
     it('is refused when it is no text', () => {
-      expect(refusal({ model: 5, data: [] }).code).toBe('INVALID_REQUEST');
+      for (const model of [5, 0, false]) expect(refusal({ model, data: [] }).code).toBe('INVALID_REQUEST');
       expect(refusal({ data: [] }, { headers: { 'x-model': 5 } }).code).toBe('INVALID_REQUEST');
     });
   });
@@ -209,6 +230,19 @@ describe('decodeRequest', () => {
       expect(foreseeDeadline(broken, 0)).toBe(100);
     });
 
+    it.each([['UTF-8'], [' identity '], ['']])(
+      'is foreseen with the content_encoding %j, which is no compression',
+      (contentEncoding) => {
+        const message = messageOf({ data: [], parameters: { timeout: 1000 } }, { contentEncoding });
+        expect(foreseeDeadline(message, 0)).toBe(1);
+      },
+    );
+
+    it('is foreseen from the properties alone where the body is no UTF-8', () => {
+      const message = messageOf(latin1('{"id":"\xff","timeout":NaN}'), { expiration: '100' });
+      expect(foreseeDeadline(message, 0)).toBe(100);
+    });
+
     it('is foreseen from the JSON alone where tensors follow as bytes, however many', () => {
       const bytes = Buffer.alloc(2 << 20, '"timeout"');
       const inputs = [binaryInput('x', 'UINT8', [1, bytes.length], bytes)];
@@ -220,9 +254,53 @@ describe('decodeRequest', () => {
       expect(foreseen({ inputs })).toBeUndefined();
     });
 
-    it.each([[-1], ['5'], [null], [{}]])('is refused when the timeout is %j', (timeout) => {
+    it.each([[-1], ['5'], [false], [{}]])('is refused when the timeout is %j', (timeout) => {
       expect(refusal({ data: [], parameters: { timeout } }).code).toBe('INVALID_REQUEST');
     });
+  });
+
+  describe('null', () => {
+    const bare = { data: [1] };
+    const given = { correlationId: 'c', type: 'type' };
+
+    it.each(['id', 'model', 'model_name', 'parameters', 'outputs', 'inputs'])(
+      'is taken for a %s that is not given',
+      (field) => {
+        expect(decoded({ [field]: null, ...bare }, given)).toEqual(decoded(bare, given));
+        const packet = (data: object) => ({ pattern: 'infer', id: 'n', data });
+        expect(decoded(packet({ [field]: null, ...bare }))).toEqual(decoded(packet(bare)));
+      },
+    );
+
+    it.each(['timeout', 'binary_data_output'])('is taken for a parameter %s that is not given', (name) => {
+      expect(decoded({ parameters: { [name]: null }, ...bare })).toEqual(decoded(bare));
+    });
+
+    it('is taken for the fields of tensors and outputs that are not given', () => {
+      const plain = { inputs: [tensor], outputs: [{ name: 'y' }] };
+      for (const parameters of [null, { binary_data_size: null }])
+        expect(decoded({ ...plain, inputs: [{ ...tensor, parameters }] })).toEqual(decoded(plain));
+      for (const parameters of [null, { binary_data: null }])
+        expect(decoded({ ...plain, outputs: [{ name: 'y', parameters }] })).toEqual(decoded(plain));
+      expect(decoded({ ...plain, data: null, id: null })).toEqual(decoded(plain));
+    });
+
+    it('is taken for the id and the pattern of a Nest packet that are not given', () => {
+      expect(decode({ pattern: 'infer', id: null, data: bare }).packet).toEqual({});
+      expect(decode({ pattern: null, ...bare }).packet).toBeUndefined();
+    });
+
+    it('does not stand for what a request needs', () => {
+      for (const body of [{ data: null }, { inputs: null }, { data: null, inputs: null }])
+        expect(refusal(body).message).toContain('needs `data`');
+      for (const field of ['name', 'shape', 'datatype', 'data'])
+        expect(refusal({ inputs: [{ ...tensor, [field]: null }] }).code).toBe('INVALID_REQUEST');
+    });
+
+    /** All but the bytes of the body. */
+    function decoded(body: object, properties: Properties = {}) {
+      return { ...decode(body, properties), json: undefined };
+    }
   });
 
   describe('bodies that cannot be read', () => {
@@ -233,6 +311,72 @@ describe('decodeRequest', () => {
       ['bytes that are no text', Buffer.from([0xff, 0xfe, 0])],
     ])('are INVALID_JSON: %s', (_, body) => {
       expect(refusal(body).code).toBe('INVALID_JSON');
+    });
+
+    it.each([
+      ['in an id', '{"id":"\xff\xfe","data":[1]}', 7],
+      ['in a model', '{"model":"dig\xffits","data":[1]}', 13],
+      ['in a Nest packet', '{"pattern":"infer","data":{"id":"\xc3(","data":[1]}}', 33],
+      ['in a text that is to be inferred', '{"data":["na\xefve"]}', 12],
+      ['in a field that nobody reads', '{"data":[1],"note":"\xe2\x82"}', 20],
+      ['after other characters', '\xef\xbb\xbf{"a":"\xe2\x82\xac","\xf8":1}', 15],
+      ['at the end', `{"data":[${'1,'.repeat(100)}1]}\xf0\x9f`, 212],
+    ])('say where bytes are no UTF-8: %s', (_, body, offset) => {
+      const { code, message } = refusal(latin1(body));
+      expect(code).toBe('INVALID_JSON');
+      expect(message).toContain(`is not UTF-8 from byte offset ${offset} on`);
+    });
+
+    it('say where bytes are no UTF-8, wherever in a text that is', () => {
+      fc.assert(
+        fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (before, after) => {
+          const bytes = [Buffer.from(before), Buffer.from([0xff]), Buffer.from(after)];
+          expect(refusal(Buffer.concat(bytes)).message).toContain(`byte offset ${bytes[0]?.length} on`);
+        }),
+      );
+    });
+
+    it('say where the JSON before binary tensors is no UTF-8, and do not mind what the tensors are', () => {
+      const bytes = Buffer.from([0xff, 0xfe, 0xfd, 0xfc]);
+      const { content, options } = binaryBody({ inputs: [binaryInput('x', 'FP32', [1, 1], bytes)] }, bytes);
+      expect(decode(content, options).input.form).toBe('tensors');
+      expect(refusal(Buffer.from(content).fill(0xff, 3, 4), options).message).toContain('byte offset 3 on');
+    });
+
+    it('keep U+FFFD where it was sent', () => {
+      expect(decode({ id: '\ufffd', data: [] }).id).toBe('\ufffd');
+    });
+
+    it.each([
+      ['{"data":[1,NaN]}', 'NaN', 11],
+      ['{"data":[Infinity,1]}', 'Infinity', 9],
+      ['{"data":[[1,-Infinity]]}', '-Infinity', 12],
+      ['{"parameters":{"x":NaN},"data":[1]}', 'NaN', 19],
+      ['{"pattern":"infer","id":"1","data":{"data":[ NaN ]}}', 'NaN', 45],
+      ['{"id":"NaN, Infinity","data":["NaN","\\"NaN",NaN]}', 'NaN', 44],
+      ['{"id":"€","data":[NaN]}', 'NaN', 20],
+      ['\ufeff{"data":[NaN]}', 'NaN', 12],
+      ['{"data":[nan]}', 'nan', 9],
+      ['{"data":[-inf]}', '-inf', 9],
+    ])('say that JSON has no such number: %s', (body, number, offset) => {
+      const { code, message } = refusal(body);
+      expect(code).toBe('INVALID_JSON');
+      expect(message).toContain(`it has ${number} at byte offset ${offset}; send null for NaN`);
+      expect(message).toContain('or binary tensors');
+    });
+
+    it.each([
+      ['', 'is empty'],
+      [' \n', 'is empty'],
+      ['{"data":[1,2', 'ends too early'],
+      ['{"data":"a', 'ends too early'],
+      ['{"data":[1,]}', 'from byte offset 11 on'],
+      ["{'data':[1]}", 'from byte offset 1 on'],
+      ['{"data":[NaNs]}', 'from byte offset 9 on'],
+      ['{"€":"NaN" 1}', 'from byte offset 13 on'],
+      ['{"data":[1]}{"data":[1]}', 'from byte offset 12 on'],
+    ])('say where they stop being JSON: %j', (body, where) => {
+      expect(refusal(body)).toMatchObject({ code: 'INVALID_JSON', message: expect.stringContaining(where) });
     });
 
     it.each([
@@ -363,6 +507,8 @@ describe('identify', () => {
     expect(identifyOf(messageOf('{', { messageId: 'm' }))).toEqual({ id: 'm' });
     expect(identifyOf(messageOf({ id: 5 }, { correlationId: 'c' }))).toEqual({ id: 'c' });
     expect(identifyOf(messageOf('', {}))).toEqual({});
+    expect(identifyOf(messageOf(latin1('{"id":"\xff"}'), { messageId: 'm' }))).toEqual({ id: 'm' });
+    expect(identifyOf(messageOf('{"id":"a","data":[NaN]}', { correlationId: 'c' }))).toEqual({ id: 'c' });
   });
 
   it('names a request as decodeRequest does, and never throws', () => {

@@ -1,7 +1,9 @@
-import { InferenceError, invalidRequest } from '../inference/inference.errors.js';
+import { invalidRequest } from '../inference/inference.errors.js';
 import { BinaryTensors, jsonLengthOf, NO_TENSORS } from './binary-tensors.js';
+import { isCompressed } from './content-encoding.js';
 import { InferenceRequest, NestPacket } from './inference-request.js';
-import { isObject, isString, JsonObject } from './json-object.js';
+import { isGiven, isObject, isString, JsonObject } from './json-object.js';
+import { parseJson, textOf } from './json-text.js';
 import { RequestMessage } from './message.js';
 import { readDeadline } from './request.deadline.js';
 import { readInput, readOutputs } from './request.tensors.js';
@@ -23,9 +25,9 @@ export function decodeRequest(
   receivedAt = performance.now(),
 ): InferenceRequest {
   const jsonLength = jsonLengthOf(content, message);
-  const json = parseJson(content, jsonLength);
-  const { body, packet } = openPacket(json);
-  if (packet && !isInferPattern(json['pattern']))
+  const json = jsonLength === undefined ? content : content.subarray(0, jsonLength);
+  const { body, packet, pattern } = openPacket(parseJson(json));
+  if (packet && !isInferPattern(pattern))
     throw invalidRequest(`this queue serves the pattern '${INFER_PATTERN}' only`);
   const parameters = optionalObject(body, 'parameters');
   const { outputs, binaryOutputs } = readOutputs(body['outputs'], parameters?.['binary_data_output']);
@@ -36,6 +38,7 @@ export function decodeRequest(
   return {
     id: requestId(body, message),
     model: modelName(body, message),
+    json,
     input: readInput(
       body,
       jsonLength === undefined ? NO_TENSORS : new BinaryTensors(content.subarray(jsonLength)),
@@ -54,32 +57,32 @@ export function decodeRequest(
  */
 export function identify(content: Buffer, message: RequestMessage): Pick<InferenceRequest, 'id' | 'packet'> {
   try {
-    const { body, packet } = openPacket(parseJson(content, jsonLengthOf(content, message)));
+    const json = content.subarray(0, jsonLengthOf(content, message));
+    const { body, packet } = openPacket(JSON.parse(textOf(json))); // why it is no JSON is told already
     return { id: requestId(isString(body['id']) ? body : {}, message), packet };
   } catch {
     return { id: requestId({}, message) };
   }
 }
 
-/** @param length of the JSON; default: all is */
-function parseJson(content: Buffer, length = content.length): JsonObject {
-  let value: unknown;
-  try {
-    value = JSON.parse(content.toString('utf8', 0, length));
-  } catch {
-    // V8's own message quotes the body, which must not reach a log.
-    throw new InferenceError('INVALID_JSON', `the body (${length} bytes) is not JSON; send a JSON object`);
-  }
-  if (!isObject(value)) throw invalidRequest('the body must be a JSON object with `data` or `inputs`');
-  return value;
+interface OpenedPacket {
+  readonly body: JsonObject;
+  readonly packet?: NestPacket;
+  /** Of the packet. */
+  readonly pattern?: unknown;
 }
 
-function openPacket(value: JsonObject): { body: JsonObject; packet?: NestPacket } {
+/**
+ * The request by itself, where it came in a Nest packet.
+ *
+ * @throws InferenceError INVALID_REQUEST
+ */
+export function openPacket(value: unknown): OpenedPacket {
+  if (!isObject(value)) throw invalidRequest('the body must be a JSON object with `data` or `inputs`');
   const { pattern, data, id } = value;
   if (!isString(pattern) && !isObject(pattern)) return { body: value };
   const packet = { id: isString(id) ? id : undefined };
-  if (!isObject(data)) return { body: { data }, packet };
-  return { body: data, packet };
+  return { body: isObject(data) ? data : { data }, packet, pattern };
 }
 
 /** `'infer'`, or Nest's customary object pattern `{ cmd: 'infer' }`. */
@@ -89,19 +92,27 @@ function isInferPattern(pattern: unknown): boolean {
 
 function requestId(body: JsonObject, message: RequestMessage): string | undefined {
   const { id } = body;
-  if (id !== undefined && !isString(id)) throw invalidRequest('`id` must be a string');
-  if (id !== undefined) return id;
+  if (isString(id)) return id;
+  if (isGiven(id)) throw invalidRequest('`id` must be a string');
   const { messageId, correlationId } = message.properties;
   return isString(messageId) ? messageId : isString(correlationId) ? correlationId : undefined;
 }
 
 function modelName(body: JsonObject, { properties }: RequestMessage): string | undefined {
   const { headers, type } = properties;
-  const name = headers?.['x-model'] || body['model'] || body['model_name'] || type;
-  if (name === undefined || name === '') return undefined;
+  const name =
+    unlessEmpty(headers?.['x-model']) ??
+    unlessEmpty(body['model']) ??
+    unlessEmpty(body['model_name']) ??
+    unlessEmpty(type);
+  if (!isGiven(name)) return undefined;
   if (!isString(name))
     throw invalidRequest('the model name (header x-model, `model`, `model_name`) must be a string');
   return name;
+}
+
+function unlessEmpty(value: unknown): unknown {
+  return value === '' ? undefined : value;
 }
 
 /** A larger body is not read twice for its deadline. */
@@ -116,7 +127,7 @@ const TIMEOUT = Buffer.from('"timeout"');
  */
 export function foreseeDeadline(message: RequestMessage, receivedAt: number): number | undefined {
   const { content, properties } = message;
-  if (!properties.contentEncoding)
+  if (!isCompressed(properties.contentEncoding))
     try {
       const length = jsonLengthOf(content, message);
       const json = length === undefined ? content : content.subarray(0, length);
@@ -128,6 +139,7 @@ export function foreseeDeadline(message: RequestMessage, receivedAt: number): nu
 
 function optionalObject(body: JsonObject, name: string): JsonObject | undefined {
   const value = body[name];
-  if (value !== undefined && !isObject(value)) throw invalidRequest(`\`${name}\` must be an object`);
+  if (!isGiven(value)) return undefined;
+  if (!isObject(value)) throw invalidRequest(`\`${name}\` must be an object`);
   return value;
 }

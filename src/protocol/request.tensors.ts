@@ -1,7 +1,7 @@
 import { invalidRequest } from '../inference/inference.errors.js';
 import { BinaryTensors } from './binary-tensors.js';
 import { InferenceRequest, RequestTensor } from './inference-request.js';
-import { isBoolean, isObject, isString, JsonObject } from './json-object.js';
+import { isBoolean, isGiven, isObject, isString, JsonObject } from './json-object.js';
 
 /**
  * What the model is to be given: one row in shorthand, or tensors.
@@ -10,7 +10,7 @@ import { isBoolean, isObject, isString, JsonObject } from './json-object.js';
  */
 export function readInput(body: JsonObject, bytes: BinaryTensors): InferenceRequest['input'] {
   const { inputs, data } = body;
-  if (inputs === undefined) {
+  if (!isGiven(inputs)) {
     if (!Array.isArray(data))
       throw invalidRequest('the request needs `data` (an array) or `inputs` (an array of tensors)');
     bytes.end();
@@ -33,14 +33,12 @@ function readTensorHeader(input: unknown, index: number, bytes: BinaryTensors): 
   if (!isShape(shape)) throw invalidRequest(`${where}.shape must be an array of whole numbers`);
   if (!isString(datatype)) throw invalidRequest(`${where}.datatype must be a string such as "FP32"`);
   const size = parametersOf(input)['binary_data_size'];
-  if ((data === undefined || data === null) && size !== undefined)
-    return { name, shape, datatype, data: bytes.take(where, size) };
+  if (!isGiven(data) && isGiven(size)) return { name, shape, datatype, data: bytes.take(where, size) };
   if (!Array.isArray(data))
     throw invalidRequest(
       `${where}.data must be an array, or ${where}.parameters.binary_data_size be there instead`,
     );
-  if (size !== undefined)
-    throw invalidRequest(`${where} has both \`data\` and binary_data_size; leave out one`);
+  if (isGiven(size)) throw invalidRequest(`${where} has both \`data\` and binary_data_size; leave out one`);
   return { name, shape, datatype, data };
 }
 
@@ -56,18 +54,19 @@ const ALL_BINARY = { binaryOutputs: 'all' } as const;
  */
 export function readOutputs(
   outputs: unknown,
-  areAllBinary: unknown = false,
+  areAllBinary?: unknown,
 ): Pick<InferenceRequest, 'outputs' | 'binaryOutputs'> {
-  if (!isBoolean(areAllBinary)) throw invalidRequest('`parameters.binary_data_output` must be true or false');
-  if (outputs !== undefined && !Array.isArray(outputs))
+  if (isGiven(areAllBinary) && !isBoolean(areAllBinary))
+    throw invalidRequest('`parameters.binary_data_output` must be true or false');
+  if (isGiven(outputs) && !Array.isArray(outputs))
     throw invalidRequest('`outputs` must be an array of objects with a name');
-  if (!outputs || outputs.length === 0) return areAllBinary ? ALL_BINARY : ALL_JSON;
+  if (!Array.isArray(outputs) || outputs.length === 0) return areAllBinary ? ALL_BINARY : ALL_JSON;
   const names: string[] = [];
   const binary: string[] = [];
   for (const [index, output] of (outputs as unknown[]).entries()) {
     if (!isObject(output) || !isString(output['name']))
       throw invalidRequest(`outputs[${index}].name must be a string`);
-    const isBinary = parametersOf(output)['binary_data'] ?? areAllBinary;
+    const isBinary = parametersOf(output)['binary_data'] ?? areAllBinary ?? false;
     if (!isBoolean(isBinary))
       throw invalidRequest(`outputs[${index}].parameters.binary_data must be true or false`);
     names.push(output['name']);

@@ -1,7 +1,8 @@
 import { InferenceError, invalidRequest } from '../inference/inference.errors.js';
 import { readBinaryTensor } from './binary-tensors.js';
+import { exactInput } from './exact-input.js';
 import { InferenceRequest, NamedTensors, RequestTensor } from './inference-request.js';
-import { elementCount, isDatatype, isFixed, TensorData, TensorSpec } from './tensor.js';
+import { elementCount, is64Bit, isDatatype, isFixed, TensorData, TensorSpec } from './tensor.js';
 import { readTensor } from './tensor.reader.js';
 
 /** What a model takes and gives. */
@@ -51,7 +52,17 @@ export function rowsOf(request: InferenceRequest, model: ModelSignature): Rows {
     throw invalidRequest(
       `model '${model.name}' has no output '${unknownOutput}'; its outputs are ${describeAll(model.outputs)}`,
     );
-  const { input } = request;
+  try {
+    return inputRows(request.input, model);
+  } catch (error) {
+    // Integers that JSON.parse has rounded are not looked for before: most requests have none.
+    const exact = model.inputs.some(({ datatype }) => is64Bit(datatype)) ? exactInput(request) : undefined;
+    if (!exact) throw error;
+    return inputRows(exact, model);
+  }
+}
+
+function inputRows(input: InferenceRequest['input'], model: ModelSignature): Rows {
   return input.form === 'row' ? shorthandRow(input.data, model) : tensorRows(input, model);
 }
 

@@ -1,5 +1,14 @@
 import { InferenceError } from '../inference/inference.errors.js';
-import { allocate, CODECS, Datatype, elementCount, FLOAT32_MAX, TensorData } from './tensor.js';
+import {
+  allocate,
+  CODECS,
+  Datatype,
+  elementCount,
+  FLOAT32_MAX,
+  is64Bit,
+  isDecimal,
+  TensorData,
+} from './tensor.js';
 
 /** Elements of a pool; up to an eighth of it is handed out as a piece. */
 const POOL_LENGTH = 16_384;
@@ -51,11 +60,7 @@ export function readTensor(
     for (const value of values) {
       if (isNested && Array.isArray(value)) fill(value);
       else if (codec.write(tensor, at, value)) at++;
-      else
-        throw new InferenceError(
-          'DATATYPE_MISMATCH',
-          `input '${input}': element ${at} is ${kindOf(value)}, the model expects ${codec.expects}`,
-        );
+      else throw datatypeMismatch(input, at, value, datatype);
     }
   };
   fill(data);
@@ -85,8 +90,25 @@ function checkNesting(input: string, dims: readonly number[], value: unknown, de
   );
 }
 
-function kindOf(value: unknown): string {
+/** @param at which element of the input has this value */
+export function datatypeMismatch(
+  input: string,
+  at: number,
+  value: unknown,
+  datatype: Datatype,
+): InferenceError {
+  return new InferenceError(
+    'DATATYPE_MISMATCH',
+    `input '${input}': element ${at} is ${kindOf(value, datatype)}, the model expects ${CODECS[datatype].expects}`,
+  );
+}
+
+function kindOf(value: unknown, datatype: Datatype): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
-  return typeof value === 'number' ? 'a number outside that datatype' : `of type ${typeof value}`;
+  if (typeof value === 'number' || (is64Bit(datatype) && isDecimal(value)))
+    return 'a number outside that datatype';
+  if (typeof value === 'string' && datatype === 'BYTES')
+    return `a string with ${value.includes('\0') ? 'NUL (U+0000)' : 'a lone surrogate'}`;
+  return `of type ${typeof value}`;
 }

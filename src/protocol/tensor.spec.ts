@@ -58,22 +58,25 @@ const CASES: Record<Datatype, { accepted: [unknown, unknown][]; refused: unknown
       [-0, -0],
       [FLOAT32_MAX, FLOAT32_MAX],
       [-FLOAT32_MAX, -FLOAT32_MAX],
+      [null, NaN],
     ],
-    refused: [FLOAT32_MAX * 1.0001, Infinity, -Infinity, NaN, '1', null, true],
+    refused: [FLOAT32_MAX * 1.0001, Infinity, -Infinity, NaN, '1', undefined, true],
   },
   FP64: {
     accepted: [
       [0.1, 0.1],
       [Number.MAX_VALUE, Number.MAX_VALUE],
+      [null, NaN],
     ],
-    refused: [Infinity, -Infinity, NaN, '1', null, {}],
+    refused: [Infinity, -Infinity, NaN, '1', undefined, {}],
   },
   BYTES: {
     accepted: [
       ['', ''],
       ['Grüße 🙂', 'Grüße 🙂'],
+      ['\u0001\u007f\ufeff\ufffd\uffff', '\u0001\u007f\ufeff\ufffd\uffff'],
     ],
-    refused: [1, null, true, {}],
+    refused: [1, null, true, {}, 'a\0b', '\0', 'a\0', '\ud800', 'a\udc00b', '\udc00\ud800', '🙂\ud83d'],
   },
 };
 
@@ -123,7 +126,7 @@ describe('readTensor', () => {
     ['FP32', fc.float({ noNaN: true, noDefaultInfinity: true })],
     ['FP64', fc.double({ noNaN: true, noDefaultInfinity: true })],
     ['INT32', fc.integer()],
-    ['BYTES', fc.string({ unit: 'binary' })],
+    ['BYTES', fc.string({ unit: 'binary' }).filter((text) => !text.includes('\0'))],
   ] as [Datatype, fc.Arbitrary<unknown>][])('keeps every value of %s as it is', (datatype, value) => {
     fc.assert(
       fc.property(fc.array(value), (values) => {
@@ -172,8 +175,31 @@ describe('readTensor', () => {
   it('names the input and the element, and quotes no value', () => {
     const { message } = refusalOf(() => readTensor('pixels', 'FP32', [3], [1, 2, 'hunter2']));
     expect(message).toBe(
-      "input 'pixels': element 2 is of type string, the model expects FP32: finite numbers",
+      "input 'pixels': element 2 is of type string, the model expects FP32: finite numbers, or null for NaN",
     );
+  });
+
+  it.each([
+    ['a\0b', 'NUL (U+0000)'],
+    ['a\ud800', 'a lone surrogate'],
+  ])('says that ONNX Runtime would not keep the text %j', (text, what) => {
+    const { message } = refusalOf(() => readTensor('title', 'BYTES', [2, 1], [['a'], [text]]));
+    expect(message).toContain(`input 'title': element 1 is a string with ${what}, the model expects BYTES:`);
+    expect(message).toContain('leave them out');
+  });
+
+  it('takes null for NaN among other numbers, flat and nested', () => {
+    for (const datatype of ['FP32', 'FP64'] as const) {
+      expect([...readTensor('x', datatype, [3], [1, null, 2])]).toEqual([1, NaN, 2]);
+      expect([...readTensor('x', datatype, [2, 1], [[null], [2]])]).toEqual([NaN, 2]);
+    }
+  });
+
+  it('says of 64-bit integers that they are outside their range, however they are written', () => {
+    for (const value of [2 ** 64, '18446744073709551616', '-1'])
+      expect(refusalOf(() => readTensor('x', 'UINT64', [1], [value])).message).toContain(
+        'element 0 is a number outside that datatype',
+      );
   });
 
   it('does not overflow the stack on data that is nested 100,000 deep', () => {

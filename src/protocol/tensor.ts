@@ -61,10 +61,10 @@ function bigIntegerCodec(
   max: bigint,
 ): DatatypeCodec {
   return {
-    expects: `${name}: whole numbers from ${min} to ${max}, beyond ±2^53 as decimal strings`,
+    expects: `${name}: whole numbers from ${min} to ${max}, beyond ±2^53 in plain digits`,
     allocate: (length) => new array(length),
     write(data, at, value) {
-      // A JSON number beyond 2^53 has already lost digits when it gets here.
+      // A JSON number beyond 2^53 has lost digits when it gets here: exact-input.ts reads it again.
       const exact = typeof value === 'number' ? Number.isSafeInteger(value) : isDecimal(value);
       if (!exact) return false;
       const integer = BigInt(value as number | string);
@@ -75,7 +75,8 @@ function bigIntegerCodec(
   };
 }
 
-function isDecimal(value: unknown): boolean {
+/** Whether a JSON value writes an integer as the 64-bit datatypes take it besides numbers. */
+export function isDecimal(value: unknown): boolean {
   return typeof value === 'string' && /^-?\d{1,20}$/.test(value);
 }
 
@@ -85,12 +86,12 @@ function floatCodec(
   max: number,
 ): DatatypeCodec {
   return {
-    expects: `${name}: finite numbers`,
+    expects: `${name}: finite numbers, or null for NaN`,
     allocate: (length) => new array(length),
     write(data, at, value) {
       // `<=` is false for NaN; JSON.parse turns 1e999 into Infinity.
-      if (typeof value !== 'number' || !(Math.abs(value) <= max)) return false;
-      (data as NumericData)[at] = value;
+      if (value !== null && (typeof value !== 'number' || !(Math.abs(value) <= max))) return false;
+      (data as NumericData)[at] = value ?? NaN; // as in answers
       return true;
     },
   };
@@ -121,15 +122,26 @@ export const CODECS: Readonly<Record<Datatype, DatatypeCodec>> = {
   FP32: floatCodec(Float32Array, 'FP32', FLOAT32_MAX),
   FP64: floatCodec(Float64Array, 'FP64', Number.MAX_VALUE),
   BYTES: {
-    expects: 'BYTES: strings',
+    expects:
+      'BYTES: strings without NUL and lone surrogates, which ONNX Runtime does not keep; leave them out',
     allocate: (length) => Array.from({ length }, () => ''),
     write(data, at, value) {
-      if (typeof value !== 'string') return false;
+      if (typeof value !== 'string' || !isKept(value)) return false;
       (data as string[])[at] = value;
       return true;
     },
   },
 };
+
+/** Whether ONNX Runtime takes all of a text: it ends a string at NUL, and has U+FFFD for half of a surrogate pair. */
+function isKept(text: string): boolean {
+  return !text.includes('\0') && !/\p{Surrogate}/u.test(text);
+}
+
+/** Whether JSON.parse may round elements of a datatype. */
+export function is64Bit(datatype: string): boolean {
+  return datatype === 'INT64' || datatype === 'UINT64';
+}
 
 export function isDatatype(value: unknown): value is Datatype {
   return typeof value === 'string' && Object.hasOwn(CODECS, value);

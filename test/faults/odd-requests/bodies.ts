@@ -23,14 +23,18 @@ function noJson(json: string): OddRequest[] {
   const code = 'INVALID_JSON';
   return [
     { oddity: 'no bytes', body: '', code },
-    { oddity: 'a byte order mark', body: `\ufeff${json}`, code },
     { oddity: 'UTF-16', body: Buffer.from(json, 'utf16le'), code },
     { oddity: 'NaN', body: json.replace(/\d+/, 'NaN'), code },
     { oddity: 'a comma too many', body: json.replace(']', ',]'), code },
     { oddity: 'two objects', body: json + json, code },
     { oddity: 'bytes that are no UTF-8', body: Buffer.from([0xc3, 0x28, 0xff]), code },
     { oddity: 'a null byte', body: `${json}\0`, code },
-  ];
+    {
+      oddity: 'a model of bytes that are no UTF-8',
+      body: Buffer.concat([Buffer.from('{"model":"dig'), Buffer.from([0xff]), Buffer.from(`its",${json.slice(1)}`)]),
+      code,
+    },
+  ]; // prettier-ignore
 }
 
 function noRequest(data: string): OddRequest[] {
@@ -43,11 +47,6 @@ function noRequest(data: string): OddRequest[] {
     { oddity: 'an id of another type', body: `{"id":{"toString":1},"data":${data}}`, code },
     { oddity: '1e999', body: `{"data":${data.replace(/\d+/, '1e999')}}`, code: 'DATATYPE_MISMATCH' },
     { oddity: 'a model __proto__', body: `{"model":"__proto__","data":${data}}`, code: 'UNKNOWN_MODEL' },
-    {
-      oddity: 'a model of bytes that are no UTF-8',
-      body: Buffer.concat([Buffer.from('{"model":"dig'), Buffer.from([0xff]), Buffer.from(`its","data":${data}}`)]),
-      code: 'UNKNOWN_MODEL',
-    },
   ]; // prettier-ignore
 }
 
@@ -70,8 +69,10 @@ function notQuiteOdd(data: string): OddRequest[] {
     { oddity: 'duplicate keys, the last one good', body: `{"data":"none","data":${data}}` },
     { oddity: '__proto__ beside the data', body: `{"__proto__":{"model":7},"data":${data}}` },
     { oddity: 'a constructor', body: `{"constructor":{"prototype":1},"data":${data}}` },
+    { oddity: 'a byte order mark', body: `\ufeff{"data":${data}}` },
+    { oddity: 'null for what is not given', body: `{"id":null,"model":null,"inputs":null,"outputs":null,"data":${data}}` },
     { oddity: 'space all around', body: `\r\n\t {"data" : ${data} }\n` },
-  ];
+  ]; // prettier-ignore
 }
 
 function randomBody(json: string): fc.Arbitrary<OddRequest> {

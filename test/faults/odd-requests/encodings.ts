@@ -30,6 +30,7 @@ export function oddEncodings(image: readonly number[]): OddRequest[] {
     encoded('an unheard-of encoding', json, 'zip\u0000', 'UNSUPPORTED_ENCODING'),
     encoded('gzip', zipped, 'gzip'),
     encoded('deflate', deflateSync(json), 'deflate'),
+    encoded('gzip of UTF-8, as Spring AMQP writes it', zipped, 'gzip, UTF-8'),
     encoded('UTF-8 as its encoding', json, 'utf-8'),
     { oddity: 'another content type', body: json, options: { contentType: 'image/png' } },
     { oddity: 'another charset', body: json, options: { contentType: 'application/json; charset=utf-16' } },
