@@ -27,11 +27,14 @@ const WORDS = ['a', 'good', '7', 'day', 'to be or not to be', 'naïve', '2.5', '
 /** Pictures have so many channels: the second of four dimensions. */
 const CHANNELS = 3;
 
-/** The guesses worth trying, the likeliest first. */
-export function guessesFor({ inputs }: ModelSignature): Guess[] {
+/**
+ * The guesses worth trying, the likeliest first. Whole numbers that are no rows are sizes, steps and axes, for which 0 is never
+ * tried: ONNX Runtime divides by some of them, and dies of it.
+ */
+export function guessesFor({ inputs, mayBatch }: ModelSignature): Guess[] {
   const isOpen = inputs.some(({ shape }) => shape.slice(1).some((dim) => typeof dim === 'string'));
   const hasIntegers = inputs.some(({ datatype }) => /INT/.test(datatype));
-  const leasts = hasIntegers ? [0, 1] : [0];
+  const leasts = mayBatch ? (hasIntegers ? [0, 1] : [0]) : [1];
   return (isOpen ? OPEN_SIZES : OPEN_SIZES.slice(0, 1)).flatMap((openSize) =>
     leasts.map((leastInteger) => ({ openSize, leastInteger })),
   );
@@ -78,14 +81,15 @@ function filled(
   random: () => number,
 ): TensorData {
   const data = allocate(datatype, length);
-  if (kind === 'zeros') return data;
   const [least, span] = RANGES[kind];
   const element = (): unknown => {
+    if (datatype === 'BYTES' && kind === 'zeros') return '';
     if (datatype === 'BYTES') return WORDS[Math.floor(random() * WORDS.length)];
     if (datatype === 'FP32' || datatype === 'FP64') return least + random() * span;
-    if (datatype === 'BOOL') return random() < 0.5 ? 0 : 1;
+    if (datatype === 'BOOL') return kind !== 'zeros' && random() < 0.5 ? 1 : 0;
     const isByte = datatype === 'UINT8' || datatype === 'INT8';
-    const whole = isByte && span > 2 ? Math.floor(random() * 128) : leastInteger + Math.round(random());
+    const more = kind === 'zeros' ? 0 : Math.round(random());
+    const whole = isByte && span > 2 ? Math.floor(random() * 128) : leastInteger + more;
     return datatype === 'INT64' || datatype === 'UINT64' ? BigInt(whole) : whole;
   };
   for (let index = 0; index < length; index++) (data as unknown[])[index] = element();

@@ -22,9 +22,9 @@ function read(
     shape: ['batch', 'n'],
   }));
   const request = decodeRequest(content, { content, properties });
-  return rowsOf(request, { name: 'm', inputs, outputs: [], isBatched: true }).tensors.map((data) => [
-    ...data,
-  ]);
+  return rowsOf(request, { name: 'm', inputs, outputs: [], hasOpenRows: true, mayBatch: true }).tensors.map(
+    (data) => [...data],
+  );
 }
 
 const tensor = (name: string, datatype: string, data: string, width = 1) =>
