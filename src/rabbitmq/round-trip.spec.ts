@@ -29,7 +29,7 @@ class Queues {
       sendToQueue: (_queue: string, _body: Buffer, options: Options.Publish) => {
         this.published.push(options);
         if (this.delayMs < Infinity)
-          setTimeout(() => this.requests.push({ properties: options as object }), this.delayMs);
+          setTimeout(() => this.requests.push({ properties: options }), this.delayMs);
       },
       waitForConfirms: async () => {},
       get: async () => this.requests.shift() ?? false,
@@ -78,7 +78,7 @@ describe('a round trip', () => {
   });
 
   it('is lost where a short delay is a long one', async () => {
-    const queues = new Queues(5_500);
+    const queues = new Queues(6_100);
     expect(await verdict(queues, 100)).toBe('lost');
     expect(queues.requests).toEqual([]);
   });

@@ -1,4 +1,5 @@
 import type { ChannelModel, ConfirmChannel, GetMessage } from 'amqplib';
+import { closedInTime } from './broker.connection.js';
 
 /** The `type` of a message that shows whether a retry queue sends messages back. Every worker acknowledges it unread. */
 const PROBE_TYPE = 'onnxmq.probe';
@@ -41,7 +42,7 @@ export async function tryRoundTrip(connection: ChannelModel, way: Way): Promise<
     if ((error as { code?: number }).code !== 403) throw error;
     return 'unknown'; // RabbitMQ 4.3 tells the length of a queue only to users who may declare it
   } finally {
-    channel.close().catch(() => {});
+    await closedInTime(channel.close()); // only then has the broker seen the ack
   }
 }
 
@@ -49,12 +50,12 @@ async function sendProbe(channel: ConfirmChannel, { requests, retry, delayMs }: 
   for (const queue of [retry, requests])
     if ((await lengthWhileUnused(channel, queue)) !== 0) return 'unknown';
   const isFull = delayMs <= MAX_DELAY_MS;
-  // Without a TTL of the queue it leaves by its own, which is then too late.
-  const expiration = isFull ? delayMs + PATIENCE_MS : 1;
+  const latestMs = PATIENCE_MS + (isFull ? delayMs : 0);
+  // Where the queue has no TTL, the probe leaves by its own, and is then too late.
+  const expiration = isFull ? latestMs + GRACE_MS : 1;
   channel.sendToQueue(retry, PROBE_BODY, { type: PROBE_TYPE, contentType: 'text/plain', expiration });
   await channel.waitForConfirms();
   const sentAt = performance.now();
-  const latestMs = isFull ? expiration : PATIENCE_MS;
   for (;;) {
     const elapsedMs = performance.now() - sentAt;
     const length = await lengthWhileUnused(channel, requests);
@@ -63,7 +64,7 @@ async function sendProbe(channel: ConfirmChannel, { requests, retry, delayMs }: 
       if (!(await takeProbe(channel, requests))) return 'unknown';
       return elapsedMs > latestMs ? 'lost' : isFull ? 'full' : 'way';
     }
-    if (elapsedMs > latestMs + GRACE_MS) return 'lost';
+    if (elapsedMs > latestMs + 2 * GRACE_MS) return 'lost';
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
