@@ -231,6 +231,20 @@ describe('with TOPOLOGY=check', () => {
     },
   );
 
+  it('a way back that comes from a policy is verified also where the delay is long', async () => {
+    const env = { RETRY_DELAYS_MS: '60000' };
+    const policy = { 'dead-letter-exchange': '', 'dead-letter-routing-key': stage.queue };
+    await setPolicy(stage.retryQueue(60_000), policy);
+    await declare(env, stage.retryQueue(60_000), {
+      'x-dead-letter-exchange': undefined,
+      'x-dead-letter-routing-key': undefined,
+      'x-dead-letter-strategy': undefined,
+    });
+    const worker = await stage.worker({ TOPOLOGY: 'check', ...env });
+    for (const { msg } of worker.logs.filter(isUnverified)) expect(msg).not.toContain('routing-key');
+    await serves(worker);
+  });
+
   it('a retry queue whose policy has another TTL is refused', async () => {
     await setPolicy(stage.retryQueue(100), { 'message-ttl': 60_000 });
     await declare(RETRY, stage.retryQueue(100), { 'x-message-ttl': undefined });

@@ -69,11 +69,12 @@ async function checkQueue(
   if (trip === 'lost')
     throw wrongQueue(
       queue.name,
-      `it does not send messages back to '${requests}' after ${delayMs} ms: a probe did not arrive there in time, and ${reasonOf(open)}`,
+      `it does not send messages back to '${requests}' after ${delayMs} ms: a probe did not arrive there in time` +
+        (open ? `; ${describeDifferences(open)}, and no policy makes up for it` : ''),
     );
   const verified: readonly string[] = { full: DELAYED_WAY_BACK, way: WAY_BACK, unknown: [] }[trip];
   const rest = open?.filter(({ name }) => !verified.includes(name));
-  if (trip === 'full' && !rest?.length) return undefined;
+  if (rest ? rest.length === 0 : trip === 'full') return undefined;
   return `that '${queue.name}' sends messages back to '${requests}' after ${delayMs} ms: ${reasonOf(rest)}`;
 }
 
