@@ -120,6 +120,14 @@ describe('RabbitMqTransport', () => {
     expect(channel.settling.settlements).toEqual([]);
   });
 
+  it('acknowledges a probe, and hands it to nobody', async () => {
+    const channel = await consume();
+    channel.send(consumeMessage({}, { type: 'onnxmq.probe' }));
+    await jest.advanceTimersByTimeAsync(0);
+    expect(channel.settling.settlements).toEqual(['ack 1']);
+    expect(delivered).toEqual([]);
+  });
+
   it('settles on the channel that delivered, and counts what is in hand', async () => {
     const channel = await consume();
     messages(2).forEach(channel.send);

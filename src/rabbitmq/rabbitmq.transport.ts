@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { Injectable, Logger } from '@nestjs/common';
 import { ServerRMQ } from '@nestjs/microservices';
 import type { AmqpConnectionManager, ChannelWrapper } from 'amqp-connection-manager';
-import type { Channel, ConfirmChannel } from 'amqplib';
+import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib';
 import { Settings } from '../config/settings.js';
 import { Capacity } from '../models/capacity.js';
 import { INFER_PATTERN } from '../protocol/request.decoder.js';
@@ -19,7 +19,9 @@ import { callNestHandler } from './nest-handler.js';
 import { Overdue } from './overdue.js';
 import { Pause } from './pause.js';
 import { putAside } from './put-aside.js';
+import { isProbe } from './round-trip.js';
 import { ensureTopology } from './topology.js';
+import { vhostOf } from './vhost.js';
 
 /** `connecting`: not consuming now, on the way to it; `paused`: on purpose; the others are what they say. */
 export type TransportState = 'connecting' | 'consuming' | 'paused' | 'draining' | 'closed';
@@ -111,13 +113,24 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
     if (this.isStopping) return;
     try {
       const connection = this.manager?.connection;
-      if (connection) await ensureTopology(connection, this.settings);
+      if (connection) await this.ensureTopology(connection);
       if (this.isStopping) return;
       this.intake = intake;
       await intake.open();
     } catch (error) {
       this.onFailed(error as Error, intake);
     }
+  }
+
+  private async ensureTopology(connection: ChannelModel): Promise<void> {
+    const isStarting = this.onListening !== undefined;
+    const unverified = await ensureTopology(connection, this.settings, isStarting);
+    if (!isStarting || unverified.length === 0) return;
+    const vhost = vhostOf(this.settings.RABBITMQ_URL[0] ?? '');
+    this.log.warn(
+      `cannot verify ${unverified.join('; ')}. Compare what \`rabbitmqctl list_queues -p '${vhost}' name arguments policy\` ` +
+        `and \`rabbitmqctl list_policies -p '${vhost}'\` show with what \`onnxmq topology\` prints`,
+    );
   }
 
   /** Has the channel's frames written and read by onnxmq's own means, which need amqplib's internals. */
@@ -161,7 +174,8 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
 
   /** What an intake has taken. */
   handle(delivery: Delivery, channel: Channel): void {
-    if (this.handler) this.handler(delivery);
+    if (isProbe(delivery.message)) delivery.ack();
+    else if (this.handler) this.handler(delivery);
     else
       void callNestHandler(this.messageHandlers.get(INFER_PATTERN), delivery, channel, (...refused) =>
         this.onRefused(...refused),

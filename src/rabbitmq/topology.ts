@@ -1,10 +1,13 @@
-import type { Channel, ChannelModel, Options } from 'amqplib';
+import type { ChannelModel } from 'amqplib';
 import { Settings } from '../config/settings.js';
-import { EXIT_CONFIG, StartupError } from '../config/startup-error.js';
+import { onOwnChannel } from './own-channel.js';
+import { checkQueues } from './topology-check.js';
+import { topologyError } from './topology-errors.js';
+import type { WorkerQueue } from './worker-queue.js';
 
-type TopologySettings = Pick<
+export type TopologySettings = Pick<
   Settings,
-  'REQUEST_QUEUE' | 'RESULTS_QUEUE' | 'QUEUE_TYPE' | 'TOPOLOGY' | 'DELIVERY_LIMIT' | 'RETRY_DELAYS_MS'
+  'REQUEST_QUEUE' | 'RESULTS_QUEUE' | 'QUEUE_TYPE' | 'DELIVERY_LIMIT' | 'RETRY_DELAYS_MS'
 >;
 
 /**
@@ -23,7 +26,7 @@ export function retryQueue({ REQUEST_QUEUE }: Pick<Settings, 'REQUEST_QUEUE'>, d
 }
 
 /** The queues that the worker needs, each before the one that refers to it. All are durable. */
-export function queuesOf(settings: TopologySettings): { name: string; options: Options.AssertQueue }[] {
+export function queuesOf(settings: TopologySettings): WorkerQueue[] {
   const { REQUEST_QUEUE, RESULTS_QUEUE, QUEUE_TYPE, DELIVERY_LIMIT, RETRY_DELAYS_MS } = settings;
   const type = { 'x-queue-type': QUEUE_TYPE };
   const dead = deadLetterQueue(settings);
@@ -50,56 +53,26 @@ export function queuesOf(settings: TopologySettings): { name: string; options: O
 }
 
 /**
- * Declares the queues (`TOPOLOGY=assert`), only verifies that they exist (`check`), or does nothing (`none`).
+ * Declares the queues (`TOPOLOGY=assert`), verifies them as far as that is possible (`check`), or does nothing (`none`).
  *
+ * @param mayProbe the worker starts, so there is time to try whether retry queues send messages back
+ * @returns what `check` cannot verify
  * @throws StartupError that names the queue, and for other arguments the argument and both values
  */
-export async function ensureTopology(connection: ChannelModel, settings: TopologySettings): Promise<void> {
-  if (settings.TOPOLOGY === 'none') return;
-  for (const { name, options } of queuesOf(settings)) {
-    await onOwnChannel(connection, async (channel) => {
-      if (settings.TOPOLOGY === 'check') await channel.checkQueue(name);
-      else await channel.assertQueue(name, options);
-    }).catch((error: unknown) => {
-      throw topologyError(name, error);
-    });
-  }
-}
-
-/** A refusal closes the channel; on one of its own it harms nothing else. */
-export async function onOwnChannel(
+export async function ensureTopology(
   connection: ChannelModel,
-  use: (channel: Channel) => Promise<void>,
-): Promise<void> {
-  const channel = await connection.createChannel();
-  channel.on('error', () => {}); // `use` rejects with the same error
-  await use(channel);
-  channel.close().catch(() => {}); // amqplib waits for its end for ever when the connection is lost meanwhile
+  settings: TopologySettings & Pick<Settings, 'TOPOLOGY'>,
+  mayProbe = false,
+): Promise<readonly string[]> {
+  const queues = queuesOf(settings);
+  if (settings.TOPOLOGY === 'check')
+    return checkQueues(connection, queues, { requests: settings.REQUEST_QUEUE, mayProbe });
+  if (settings.TOPOLOGY === 'assert') for (const queue of queues) await declare(connection, queue);
+  return [];
 }
 
-/** Of a cluster: the queue is there, and will be reachable again. */
-const NODE_IS_DOWN = /is down or inaccessible/;
-
-function topologyError(queue: string, error: unknown): unknown {
-  const { code, message } = error as { code?: number; message: string };
-  if (code === 404 && !NODE_IS_DOWN.test(message))
-    return new StartupError(
-      `queue '${queue}' does not exist; declare it, or let the worker do so with TOPOLOGY=assert`,
-      EXIT_CONFIG,
-    );
-  if (code !== 406) return error;
-  const [, argument, ours, theirs] =
-    /inequivalent arg '(.+?)' for .*?: received (.+?) but current is (.+?)"?$/.exec(message) ?? [];
-  const reason = argument ? `${argument} is ${plain(theirs)}, the worker declares ${plain(ours)}` : message;
-  return new StartupError(
-    `queue '${queue}' exists with other arguments: ${reason}; change the setting, delete the queue, or set TOPOLOGY=check`,
-    EXIT_CONFIG,
-  );
-}
-
-/** `the value '5' of type 'signedint'` → `5`, in the broker's words for an argument. */
-function plain(value = ''): string {
-  if (value === 'none') return 'not set';
-  const [, text] = /^(?:the value )?'(.*?)'(?: of type '.*')?$/.exec(value) ?? [];
-  return text === '' ? 'empty' : (text ?? value);
+async function declare(connection: ChannelModel, { name, options }: WorkerQueue): Promise<void> {
+  await onOwnChannel(connection, (channel) => channel.assertQueue(name, options)).catch((error: unknown) => {
+    throw topologyError(name, error);
+  });
 }

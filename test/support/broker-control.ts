@@ -24,6 +24,18 @@ export async function rabbitmqctl(...args: string[]): Promise<string> {
   return stdout;
 }
 
+/** Runs a script of the shell where the broker runs, and `rabbitmqctl` is the one of this broker. */
+export async function onBrokerNode(script: string): Promise<void> {
+  if (!control) throw new Error('the broker was given by RABBITMQ_URL; the tests do not tamper with it');
+  const { file, args, env } = control;
+  const container = args.slice(0, args.indexOf('rabbitmqctl')); // `exec <id>`
+  if (file === 'docker') await run(file, [...container, 'sh', '-ec', script]);
+  else
+    await run('sh', ['-ec', `rabbitmqctl() { '${file}' ${args.join(' ')} "$@"; }\n${script}`], {
+      env: { ...process.env, ...env },
+    });
+}
+
 /** Closes the broker's side of a worker's connections, or of the one of that role; found by its process id. */
 export async function closeConnectionsOf(pid: number, role?: 'consume' | 'publish'): Promise<void> {
   const connections = await rabbitmqctl('list_connections', 'pid', 'client_properties');

@@ -1,7 +1,8 @@
 import { ChannelModel, connect } from 'amqplib';
 import { maskCredentials, Settings } from '../../config/settings.js';
 import { tlsFiles } from '../../rabbitmq/tls-files.js';
-import { deadLetterQueue, onOwnChannel, queuesOf } from '../../rabbitmq/topology.js';
+import { onOwnChannel } from '../../rabbitmq/own-channel.js';
+import { deadLetterQueue, queuesOf } from '../../rabbitmq/topology.js';
 import { firstLine } from '../broker.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
-import { maskCredentials, readSettings } from '../../config/settings.js';
+import { maskCredentials } from '../../config/settings.js';
+import { settingsWith } from '../flags.js';
 import { DeadLetterQueue } from './dead-letter-queue.js';
 
 /** Where the letters are, where it is not as the environment says. */
@@ -26,7 +27,10 @@ export async function runDlq(target: Target, subcommand: (run: DlqRun) => Promis
   setMaxListeners(0, signal);
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => interrupt.abort());
   const withQueue: DlqRun['withQueue'] = async (work) => {
-    const queue = await DeadLetterQueue.open(settingsOf(target), signal);
+    const queue = await DeadLetterQueue.open(
+      settingsWith({ RABBITMQ_URL: target.url, REQUEST_QUEUE: target.queue }),
+      signal,
+    );
     try {
       return await work(queue);
     } finally {
@@ -45,13 +49,4 @@ export async function runDlq(target: Target, subcommand: (run: DlqRun) => Promis
   }
   // A connection that a broker without memory does not close would keep the process.
   process.exit(exitCode);
-}
-
-function settingsOf({ url, queue }: Target) {
-  const { RABBITMQ_URL_FILE, REQUEST_QUEUE_FILE, ...env } = process.env;
-  return readSettings({
-    ...env,
-    ...(url === undefined ? { RABBITMQ_URL_FILE } : { RABBITMQ_URL: url }),
-    ...(queue === undefined ? { REQUEST_QUEUE_FILE } : { REQUEST_QUEUE: queue }),
-  });
 }
