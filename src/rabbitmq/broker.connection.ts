@@ -74,9 +74,18 @@ export function renewConnection(manager: AmqpConnectionManager | null | undefine
   stream?.destroy(new Error(reason));
 }
 
-/** Closing, as far as the broker takes part in it: amqplib waits for its word for ever, also on a dead socket. */
-export function closedInTime(closing: Promise<unknown> | undefined): Promise<void> {
-  return inTime(closing, CLOSE_TIMEOUT_MS);
+/**
+ * Closes a connection, and waits for as long as the broker may take part in it: amqplib waits for its word for ever, also
+ * on a dead socket. A connection that is not there yet, or not any more, has nothing to wait for.
+ */
+export async function closeInTime(
+  manager: Pick<AmqpConnectionManager, 'isConnected'> | null | undefined,
+  close: () => Promise<unknown> | undefined,
+): Promise<void> {
+  const isConnected = manager?.isConnected();
+  const closing = close();
+  if (isConnected) await inTime(closing, CLOSE_TIMEOUT_MS);
+  else closing?.catch(() => {});
 }
 
 /** Resolves when that is done or has failed, or after so many ms. */
