@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { PROJECT_FOLDER, readTestSet } from '../src/cli/test-set.js';
 import { BROKER_URL, type BrokerClient } from './support/broker-client.js';
+import { canControlBroker, rabbitmqctl } from './support/broker-control.js';
 import { Stage } from './support/stage.js';
 
 const run = promisify(execFile);
@@ -289,5 +290,69 @@ describe('a setting', () => {
     const { properties } = await client.ask(stage.queue, { data: images[0] });
     expect(properties.type).toBe('inference.result');
     expect(await worker.stop()).toBe(0);
+  });
+});
+
+(canControlBroker ? describe : describe.skip)('the broker', () => {
+  const VHOST = 'onnxmq test/é';
+  let user: string;
+
+  /** The broker's URL for a user, whose name and password are percent-encoded as RFC 3986 has it. */
+  function urlOf(name: string, password: string, vhost?: string): string {
+    const url = new URL(BROKER_URL);
+    [url.username, url.password] = [encodeURIComponent(name), encodeURIComponent(password)];
+    if (vhost) url.pathname = encodeURIComponent(vhost);
+    return url.href;
+  }
+
+  async function addUser(name: string, password: string): Promise<void> {
+    user = name;
+    stage.atEnd(() => rabbitmqctl('delete_user', name));
+    await rabbitmqctl('add_user', name, password);
+    await rabbitmqctl('set_permissions', name, '.*', '.*', '.*');
+  }
+
+  it.each([
+    ['worker', 'é€'],
+    ['wörker€', '🐇 ключ'],
+    ['a@b/c:d', 'p@ss/w:rd%20%'],
+  ])('takes user %j with password %j, percent-encoded in the URL', async (name, password) => {
+    await addUser(name, password);
+    const worker = await stage.worker({ RABBITMQ_URL: urlOf(name, password) });
+    const client = await stage.client();
+    const { properties } = await client.ask(stage.queue, { data: images[0] });
+    expect(properties.type).toBe('inference.result');
+    const shown = JSON.stringify(worker.logs);
+    for (const secret of [password, encodeURIComponent(password)]) expect(shown).not.toContain(secret);
+  });
+
+  it('takes the credentials of the URL by which it is reached, of several', async () => {
+    await addUser('worker', 'é€');
+    const down = 'amqp://other:%C3%A0@127.0.0.1:1';
+    await stage.worker({ RABBITMQ_URL: `${down},${urlOf(user, 'é€')}` });
+  });
+
+  it('is asked again when it refuses a password, and the log says what to change', async () => {
+    await addUser('worker', 'right');
+    const worker = stage.launch({ RABBITMQ_URL: urlOf(user, 'wrong') });
+    const { msg } = await worker.log(({ level }) => level === 'warn');
+    expect(msg).toMatch(/refuses the credentials of user "worker" \(ACCESS_REFUSED\): check .*RABBITMQ_URL/);
+    expect(msg).not.toContain('wrong');
+    await rabbitmqctl('change_password', user, 'wrong');
+    await worker.consuming();
+  });
+
+  it('is asked again when a virtual host is missing or not permitted, and the log says what to change', async () => {
+    await addUser('worker', 'right');
+    const worker = stage.launch({ RABBITMQ_URL: urlOf(user, 'right', VHOST) });
+    const expected = `refuses virtual host "${VHOST}" to user "worker" (NOT_ALLOWED)`;
+    const { msg } = await worker.log(({ level }) => level === 'warn');
+    expect(msg).toContain(expected);
+    stage.atEnd(() => rabbitmqctl('delete_vhost', VHOST));
+    await rabbitmqctl('add_vhost', VHOST);
+    const seen = worker.logs.length;
+    await worker.log((entry) => worker.logs.indexOf(entry) >= seen && entry.msg.includes(expected));
+    await rabbitmqctl('set_permissions', '-p', VHOST, user, '.*', '.*', '.*');
+    await worker.consuming();
   });
 });

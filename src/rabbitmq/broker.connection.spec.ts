@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import type { ChannelModel } from 'amqplib';
 import { deferred } from '../../test/support/deferred.js';
 import { closeInTime } from './broker.connection.js';
 
@@ -12,7 +13,7 @@ describe('closeInTime', () => {
   it('waits for a broker that is connected', async () => {
     const closing = deferred();
     let isOver = false;
-    const closed = closeInTime({ isConnected: () => true }, () => closing.promise).then(
+    const closed = closeInTime({ connection: {} as ChannelModel }, () => closing.promise).then(
       () => (isOver = true),
     );
     await new Promise(setImmediate);
@@ -23,6 +24,6 @@ describe('closeInTime', () => {
 
   it('does not wait for one that has not answered yet', async () => {
     jest.useFakeTimers(); // a limit would never pass
-    await closeInTime({ isConnected: () => false }, () => never);
+    await closeInTime({ connection: undefined }, () => never);
   });
 });
