@@ -12,9 +12,11 @@ import { PinoLogger } from './logger.js';
 import { Capacity } from './models/capacity.js';
 import { ConfirmedPublisher } from './rabbitmq/confirmed.publisher.js';
 import { RabbitMqTransport } from './rabbitmq/rabbitmq.transport.js';
+import { tlsFiles } from './rabbitmq/tls-files.js';
 
 /** Probes up, models warm, then consume: each step shows in the probes. */
 async function start(settings: Settings): Promise<void> {
+  tlsFiles(settings); // read when it connects; what is wrong with them is said before models are loaded
   const app = await NestFactory.create(AppModule, {
     logger: new PinoLogger(settings),
     abortOnError: false,

@@ -150,6 +150,26 @@ describe('a worker that cannot start says why in one line, and ends', () => {
     expect(code).toBe(EXIT_CONFIG);
     expect(lines).toEqual([line(/RABBITMQ_CA_FILE.*ca\.pem.*ENOENT/)]);
   });
+
+  it('when a certificate or its key is none, before it loads models: one line for each', async () => {
+    const path = join(folder, 'cert.pem');
+    await writeFile(path, 'no certificate');
+    const worker = stage.launch({ RABBITMQ_CERT_FILE: path, RABBITMQ_KEY_FILE: path });
+    expect(await worker.ended()).toBe(EXIT_CONFIG);
+    expect(worker.errors.trimEnd().split('\n')).toEqual([
+      line(/RABBITMQ_CERT_FILE: .*cert\.pem.*no certificate in PEM format/),
+      line(/RABBITMQ_KEY_FILE: .*cert\.pem.*no private key in PEM format/),
+    ]);
+    expect(worker.logs).toEqual([]);
+  });
+
+  it('when the file of a setting is empty, instead of going on with the default', async () => {
+    const path = join(folder, 'url');
+    await writeFile(path, '\n');
+    const { code, lines } = await refusal({ RABBITMQ_URL: '', RABBITMQ_URL_FILE: path });
+    expect(code).toBe(EXIT_CONFIG);
+    expect(lines).toEqual([line(/RABBITMQ_URL_FILE: ".*url" is empty/)]);
+  });
 });
 
 describe('the queues', () => {
