@@ -56,11 +56,13 @@ describe('the shutdown', () => {
   it('ends hard when a model does not end: an exit in order would wait for its thread', async () => {
     jest.useFakeTimers();
     const kill = jest.spyOn(process, 'kill').mockReturnValue(true);
+    const abort = jest.spyOn(process, 'abort').mockReturnValue(undefined as never);
     void shutDown(new FakeTransport(Promise.resolve()), 10, () => never);
     await jest.advanceTimersByTimeAsync(5_009);
     expect(kill).not.toHaveBeenCalled();
     await jest.advanceTimersByTimeAsync(1);
     expect(kill).toHaveBeenCalledWith(process.pid, 'SIGKILL');
+    expect(abort).toHaveBeenCalled(); // process 1 of a container outlives its own SIGKILL
   });
 
   it('leaves what is in hand the time that the broker did not take', async () => {

@@ -69,4 +69,5 @@ export class Shutdown implements OnModuleDestroy, BeforeApplicationShutdown, OnA
 /** `process.exit` would wait for threads, and a thread for the end of its run, which may never come. */
 function endAtOnce(): void {
   process.kill(process.pid, 'SIGKILL');
+  process.abort(); // process 1 of a container is still there: the kernel drops what it sends itself
 }

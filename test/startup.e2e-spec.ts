@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { PROJECT_FOLDER, readTestSet } from '../src/cli/test-set.js';
 import { BROKER_URL, type BrokerClient } from './support/broker-client.js';
+import { canControlBroker, rabbitmqctl } from './support/broker-control.js';
 import { Stage } from './support/stage.js';
 
 const run = promisify(execFile);
@@ -149,6 +150,26 @@ describe('a worker that cannot start says why in one line, and ends', () => {
     expect(code).toBe(EXIT_CONFIG);
     expect(lines).toEqual([line(/RABBITMQ_CA_FILE.*ca\.pem.*ENOENT/)]);
   });
+
+  it('when a certificate or its key is none, before it loads models: one line for each', async () => {
+    const path = join(folder, 'cert.pem');
+    await writeFile(path, 'no certificate');
+    const worker = stage.launch({ RABBITMQ_CERT_FILE: path, RABBITMQ_KEY_FILE: path });
+    expect(await worker.ended()).toBe(EXIT_CONFIG);
+    expect(worker.errors.trimEnd().split('\n')).toEqual([
+      line(/RABBITMQ_CERT_FILE: .*cert\.pem.*no certificate in PEM format/),
+      line(/RABBITMQ_KEY_FILE: .*cert\.pem.*no private key in PEM format/),
+    ]);
+    expect(worker.logs).toEqual([]);
+  });
+
+  it('when the file of a setting is empty, instead of going on with the default', async () => {
+    const path = join(folder, 'url');
+    await writeFile(path, '\n');
+    const { code, lines } = await refusal({ RABBITMQ_URL: '', RABBITMQ_URL_FILE: path });
+    expect(code).toBe(EXIT_CONFIG);
+    expect(lines).toEqual([line(/RABBITMQ_URL_FILE: ".*url" is empty/)]);
+  });
 });
 
 describe('the queues', () => {
@@ -289,5 +310,132 @@ describe('a setting', () => {
     const { properties } = await client.ask(stage.queue, { data: images[0] });
     expect(properties.type).toBe('inference.result');
     expect(await worker.stop()).toBe(0);
+  });
+});
+
+(canControlBroker ? describe : describe.skip)('the broker', () => {
+  const VHOST = 'onnxmq test/é';
+  let user: string;
+
+  /** The broker's URL for a user, whose name and password are percent-encoded as RFC 3986 has it. */
+  function urlOf(name: string, password: string, vhost?: string): string {
+    const url = new URL(BROKER_URL);
+    [url.username, url.password] = [encodeURIComponent(name), encodeURIComponent(password)];
+    if (vhost) url.pathname = encodeURIComponent(vhost);
+    return url.href;
+  }
+
+  async function addUser(name: string, password: string): Promise<void> {
+    user = name;
+    stage.atEnd(() => rabbitmqctl('delete_user', name));
+    await rabbitmqctl('add_user', name, password);
+    await rabbitmqctl('set_permissions', name, '.*', '.*', '.*');
+  }
+
+  it.each([
+    ['worker', 'é€'],
+    ['wörker€', '🐇 ключ'],
+    ['a@b/c:d', 'p@ss/w:rd%20%'],
+  ])('takes user %j with password %j, percent-encoded in the URL', async (name, password) => {
+    await addUser(name, password);
+    const worker = await stage.worker({ RABBITMQ_URL: urlOf(name, password) });
+    const client = await stage.client();
+    const { properties } = await client.ask(stage.queue, { data: images[0] });
+    expect(properties.type).toBe('inference.result');
+    const shown = JSON.stringify(worker.logs);
+    for (const secret of [password, encodeURIComponent(password)]) expect(shown).not.toContain(secret);
+  });
+
+  it('takes the credentials of the URL by which it is reached, of several', async () => {
+    await addUser('worker', 'é€');
+    const down = 'amqp://other:%C3%A0@127.0.0.1:1';
+    await stage.worker({ RABBITMQ_URL: `${down},${urlOf(user, 'é€')}` });
+  });
+
+  it('is asked again when it refuses a password, and the log says what to change', async () => {
+    await addUser('worker', 'right');
+    const worker = stage.launch({ RABBITMQ_URL: urlOf(user, 'wrong') });
+    const { msg } = await worker.log(({ level }) => level === 'warn');
+    expect(msg).toMatch(/refuses the credentials of user "worker" \(ACCESS_REFUSED\): check .*RABBITMQ_URL/);
+    expect(msg).not.toContain('wrong');
+    await rabbitmqctl('change_password', user, 'wrong');
+    await worker.consuming();
+  });
+
+  it('is asked again when a virtual host is missing or not permitted, and the log says what to change', async () => {
+    await addUser('worker', 'right');
+    const worker = stage.launch({ RABBITMQ_URL: urlOf(user, 'right', VHOST) });
+    const expected = `refuses virtual host "${VHOST}" to user "worker" (NOT_ALLOWED)`;
+    const { msg } = await worker.log(({ level }) => level === 'warn');
+    expect(msg).toContain(expected);
+    stage.atEnd(() => rabbitmqctl('delete_vhost', VHOST));
+    await rabbitmqctl('add_vhost', VHOST);
+    const seen = worker.logs.length;
+    await worker.log((entry) => worker.logs.indexOf(entry) >= seen && entry.msg.includes(expected));
+    await rabbitmqctl('set_permissions', '-p', VHOST, user, '.*', '.*', '.*');
+    await worker.consuming();
+  });
+});
+
+describe('a log in pretty format', () => {
+  /** An id that would write a line of its own, erase one, and turn the direction of reading. */
+  const ID = 'a\nWARN \u001b[2K\u0085{msg}$&\u2028\u2029\u202e\u2066\u200f\u061cz';
+
+  it('keeps each entry on one line and in one direction, whatever an id holds', async () => {
+    const worker = stage.launch({ LOG_FORMAT: 'pretty' });
+    await worker.log(({ msg }) => msg.includes('consuming from'));
+    const client = await stage.client();
+    await client.ask(stage.queue, { id: ID, data: [1] });
+    const { msg } = await worker.log((entry) => entry.msg.includes('SHAPE_MISMATCH'));
+    expect(msg).toContain(
+      '(id a\\nWARN \\u001b[2K\\u0085{msg}$&\\u2028\\u2029\\u202e\\u2066\\u200f\\u061cz)',
+    );
+    expect(await worker.stop()).toBe(0);
+    const lines = worker.logs.map((entry) => entry.msg);
+    expect(lines.filter((text) => !/^\[\d\d:\d\d:\d\d\.\d{3}\] (INFO|WARN): \w+: \S/.test(text))).toEqual([]);
+    expect(lines.filter((text) => /[\p{Cc}\p{Cf}\u2028\u2029]/u.test(text))).toEqual([]);
+  });
+
+  it('says what it says as JSON, where the id is as it came', async () => {
+    const worker = await stage.worker();
+    const client = await stage.client();
+    await client.ask(stage.queue, { id: ID, data: [1] });
+    expect((await worker.log(({ code }) => code === 'SHAPE_MISMATCH'))['id']).toBe(ID);
+  });
+});
+
+describe('model folders', () => {
+  const MODEL = join(PROJECT_FOLDER, 'test/support/models/mean/model.onnx');
+
+  async function put(path: string, content?: object): Promise<void> {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    if (content) await writeFile(join(folder, path), JSON.stringify(content));
+    else await copyFile(MODEL, join(folder, path));
+  }
+
+  it('that are not served beside one that is get a warning each', async () => {
+    await put('good/model.onnx');
+    await put('foo/resnet50.onnx');
+    await put('bar/v1/model.onnx');
+    const worker = await stage.worker({ MODELS_DIR: folder });
+    const warnings = worker.logs.filter(({ level, context }) => level === 'warn' && context === 'Models');
+    expect(warnings.map(({ msg }) => msg)).toEqual([
+      line(/bar\/v1\/model\.onnx" is not served: a version is a whole number/),
+      line(/foo\/resnet50\.onnx" is not served: the file must be called model\.onnx/),
+    ]);
+  });
+
+  it.each([
+    [
+      'labels',
+      { labels: ['a', 'b', 'c'] },
+      /labels: there are 3, and output mean FP32\[.*, 1\] has 1 classes/,
+    ],
+  ])('with a model.json whose %s do not fit the model are refused', async (_, config, expected) => {
+    await put('good/model.onnx');
+    await put('good/model.json', config);
+    const { code, lines } = await refusal({ MODELS_DIR: folder });
+    expect(code).toBe(EXIT_CONFIG);
+    expect(lines).toEqual([line(expected)]);
   });
 });

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'amqplib';
+import { credentialsOf } from '../rabbitmq/broker-url.js';
 
 /** How long a broker that is started here may take. */
 export const START_TIMEOUT_MS = 60_000;
@@ -32,7 +33,7 @@ export async function serverVersion(
     signal?.throwIfAborted();
     if (hasExited()) throw new Error('it ended at once');
     try {
-      const connection = await connect(url, { timeout: 5_000 });
+      const connection = await connect(url, { timeout: 5_000, credentials: credentialsOf(url) });
       const { version } = connection.connection.serverProperties;
       await connection.close();
       return version;

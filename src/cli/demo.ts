@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
 import { connect } from 'amqplib';
 import { maskCredentials, readSettings } from '../config/settings.js';
+import { credentialsOf } from '../rabbitmq/broker-url.js';
 import { queuesOf } from '../rabbitmq/topology.js';
 import { Broker } from './broker.js';
 import { findBroker } from './find-broker.js';
@@ -111,7 +112,7 @@ function meanBatch(logs: readonly LogLine[]): number {
 }
 
 async function deleteQueues(url: string, queues: readonly { readonly name: string }[]): Promise<void> {
-  const connection = await connect(url, { timeout: 5_000 });
+  const connection = await connect(url, { timeout: 5_000, credentials: credentialsOf(url) });
   const channel = await connection.createChannel();
   for (const { name } of queues) await channel.deleteQueue(name);
   await connection.close();

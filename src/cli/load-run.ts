@@ -1,5 +1,6 @@
 import { createHistogram } from 'node:perf_hooks';
 import { connect, ConfirmChannel, ConsumeMessage, SocketOptions } from 'amqplib';
+import { credentialsOf } from '../rabbitmq/broker-url.js';
 import { TestSet } from './test-set.js';
 
 export interface LoadOptions {
@@ -59,6 +60,7 @@ export async function runLoad(
     noDelay: true,
     timeout: 10_000,
     highWaterMark: 1 << 18,
+    credentials: credentialsOf(options.url),
   } as SocketOptions);
   const broken = new Promise<never>((_, reject) => {
     connection.on('error', reject);

@@ -164,6 +164,24 @@ describe('readSettings', () => {
       ]);
     });
 
+    it('reads over a byte order mark', () => {
+      const url = 'amqp://worker:secret@broker';
+      expect(readSettings({ RABBITMQ_URL_FILE: fileOf(`\uFEFF${url}\r\n`) }).RABBITMQ_URL).toEqual([url]);
+    });
+
+    it.each(['', ' \n', '\uFEFF\r\n'])(
+      'refuses one that holds only %j, of each setting but RESULTS_QUEUE',
+      (content) => {
+        const path = fileOf(content);
+        const { RESULTS_QUEUE: _, ...others } = SETTINGS;
+        for (const name of Object.keys(others))
+          expect(problemsOf({ [`${name}_FILE`]: path })[0]).toBe(
+            `${name}_FILE: "${path}" is empty; write the value into it, or unset ${name}_FILE for the default`,
+          );
+        expect(readSettings({ RESULTS_QUEUE_FILE: path }).RESULTS_QUEUE).toBe('');
+      },
+    );
+
     it('refuses a setting that is given both ways, without showing either value', () => {
       const env = { RABBITMQ_URL: 'amqp://u:secret@h', RABBITMQ_URL_FILE: fileOf('amqp://u:other@h') };
       expect(problemsOf(env)).toEqual(['RABBITMQ_URL: set it or RABBITMQ_URL_FILE, not both']);

@@ -7,6 +7,8 @@ interface SettingSpec<T> {
   allowed: string;
   schema: z.ZodType<T, string | undefined>;
   secret?: boolean;
+  /** True where none is a choice of its own, which an empty file may make. */
+  mayBeEmpty?: boolean;
 }
 
 function setting<T>(spec: SettingSpec<T>): SettingSpec<T> {
@@ -72,6 +74,7 @@ export const SETTINGS = {
   RESULTS_QUEUE: setting({
     allowed: 'empty, or a queue name of 1 to 200 bytes that does not start with amq.',
     schema: textOr('').pipe(z.union([z.literal(''), queueName])),
+    mayBeEmpty: true,
   }),
   QUEUE_TYPE: setting({ allowed: 'quorum or classic', schema: oneOf(['quorum', 'classic'], 'quorum') }),
   TOPOLOGY: setting({
@@ -139,11 +142,11 @@ export abstract class Settings extends (Object as unknown as abstract new () => 
  */
 export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   const problems: string[] = [];
-  const values = Object.entries(SETTINGS).map(([name, spec]) => {
-    const raw = rawValue(name, env, problems);
+  const values = Object.entries<SettingSpec<unknown>>(SETTINGS).map(([name, spec]) => {
+    const raw = rawValue(name, spec, env, problems);
     const parsed = spec.schema.safeParse(raw === '' ? undefined : raw);
     if (!parsed.success) {
-      const shown = 'secret' in spec && spec.secret ? maskMalformed(raw ?? '') : raw;
+      const shown = spec.secret ? maskMalformed(raw ?? '') : raw;
       problems.push(`${name}: ${JSON.stringify(shown)} is not allowed; it takes ${spec.allowed}`);
     }
     return [name, parsed.data];
@@ -163,7 +166,12 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   return settings;
 }
 
-function rawValue(name: string, env: NodeJS.ProcessEnv, problems: string[]): string | undefined {
+function rawValue(
+  name: string,
+  { mayBeEmpty }: SettingSpec<unknown>,
+  env: NodeJS.ProcessEnv,
+  problems: string[],
+): string | undefined {
   const file = env[`${name}_FILE`];
   if (!file) return env[name];
   if (env[name]) {
@@ -171,7 +179,12 @@ function rawValue(name: string, env: NodeJS.ProcessEnv, problems: string[]): str
     return undefined;
   }
   try {
-    return readFileSync(file, 'utf8').trim();
+    const value = readFileSync(file, 'utf8').trim(); // a byte order mark counts as white space
+    if (value === '' && !mayBeEmpty)
+      problems.push(
+        `${name}_FILE: ${JSON.stringify(file)} is empty; write the value into it, or unset ${name}_FILE for the default`,
+      );
+    return value;
   } catch (error) {
     problems.push(
       `${name}_FILE: cannot read ${JSON.stringify(file)} (${(error as NodeJS.ErrnoException).code})`,

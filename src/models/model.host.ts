@@ -1,5 +1,7 @@
 import { statSync } from 'node:fs';
 import { Settings } from '../config/settings.js';
+import { EXIT_CONFIG, StartupError } from '../config/startup-error.js';
+import { checkConfig } from './config-check.js';
 import { ModelFile } from './model.repository.js';
 import { OnnxSession } from './onnx.session.js';
 import { availableCpus, availableMemory } from './resources.js';
@@ -49,10 +51,12 @@ export class ModelHost {
    * in memory once more than it will be.
    *
    * @param maxBatchSize the largest batch allowed, in rows; of no account to a model whose requests cannot share a run
-   * @throws Error with ONNX Runtime's reason
+   * @throws Error with ONNX Runtime's reason, or StartupError when its `model.json` does not fit it
    */
   async load(file: ModelFile, maxBatchSize: number): Promise<LoadedModel> {
     const session = await OnnxSession.load(file);
+    const problems = checkConfig(file, session.signature);
+    if (problems.length > 0) throw new StartupError(problems.join('\n'), EXIT_CONFIG);
     const { trial, profile } = await examined(session, file, maxBatchSize);
     if (this.isInline(profile)) {
       this.inline.push(session);

@@ -4,6 +4,8 @@ import { Logger } from '@nestjs/common';
 import { AmqpConnectionManager, AmqpConnectionManagerOptions, connect } from 'amqp-connection-manager';
 import { maskCredentials, Settings } from '../config/settings.js';
 import { Backoff } from './backoff.js';
+import { credentialsOf } from './broker-url.js';
+import { refusalBy } from './connect-refusal.js';
 import { tlsFiles } from './tls-files.js';
 
 /** A peer that is gone is noticed after two to three heartbeats. */
@@ -22,17 +24,19 @@ const SOCKET_BUFFER_BYTES = 256 * 1024;
  * @param role shown in the log and in the broker's list of connections
  */
 export function openBrokerConnection(settings: Settings, role: 'consume' | 'publish'): AmqpConnectionManager {
-  const manager = connect(settings.RABBITMQ_URL, {
-    heartbeatIntervalInSeconds: HEARTBEAT_S,
-    connectionOptions: {
-      noDelay: true, // amqplib leaves Nagle's algorithm on: up to 40 ms at low load
-      keepAlive: true,
-      timeout: CONNECT_TIMEOUT_MS,
-      highWaterMark: SOCKET_BUFFER_BYTES,
-      clientProperties: { connection_name: `onnxmq ${role} ${hostname()}:${process.pid}` },
-      ...tlsFiles(settings),
-    } as AmqpConnectionManagerOptions['connectionOptions'],
-  });
+  const connectionOptions = {
+    noDelay: true, // amqplib leaves Nagle's algorithm on: up to 40 ms at low load
+    keepAlive: true,
+    timeout: CONNECT_TIMEOUT_MS,
+    highWaterMark: SOCKET_BUFFER_BYTES,
+    clientProperties: { connection_name: `onnxmq ${role} ${hostname()}:${process.pid}` },
+    ...tlsFiles(settings),
+  } as AmqpConnectionManagerOptions['connectionOptions'];
+  const brokers = settings.RABBITMQ_URL.map((url) => ({
+    url,
+    connectionOptions: { ...connectionOptions, credentials: credentialsOf(url) },
+  }));
+  const manager = connect(brokers, { heartbeatIntervalInSeconds: HEARTBEAT_S });
   const logger = new Logger('RabbitMQ');
   const backoff = new Backoff();
   let connectedAt = performance.now();
@@ -50,10 +54,9 @@ export function openBrokerConnection(settings: Settings, role: 'consume' | 'publ
   manager.on('connectFailed', ({ err, url }) => {
     const delay = delayNextAttempt();
     // Each doubling of the attempts is worth a line, not each attempt.
-    if (Number.isInteger(Math.log2(backoff.attempt)))
-      logger.warn(
-        `${role}: waiting for RabbitMQ at ${describeUrl(url)} (${reasonOf(err)}); next try in ${delay}`,
-      );
+    if (!Number.isInteger(Math.log2(backoff.attempt))) return;
+    const reason = (typeof url === 'string' && refusalBy(err, url)) || reasonOf(err);
+    logger.warn(`${role}: waiting for RabbitMQ at ${describeUrl(url)} (${reason}); next try in ${delay}`);
   });
   manager.on('disconnect', ({ err }) => {
     // One that did not last has failed as well.
@@ -74,9 +77,18 @@ export function renewConnection(manager: AmqpConnectionManager | null | undefine
   stream?.destroy(new Error(reason));
 }
 
-/** Closing, as far as the broker takes part in it: amqplib waits for its word for ever, also on a dead socket. */
-export function closedInTime(closing: Promise<unknown> | undefined): Promise<void> {
-  return inTime(closing, CLOSE_TIMEOUT_MS);
+/**
+ * Closes a connection, and waits for as long as the broker may take part in it: amqplib waits for its word for ever, also
+ * on a dead socket. A connection that is not there yet, or not any more, has nothing to wait for.
+ */
+export async function closeInTime(
+  manager: Pick<AmqpConnectionManager, 'connection'> | null | undefined,
+  close: () => Promise<unknown> | undefined,
+): Promise<void> {
+  const isConnected = manager?.connection !== undefined;
+  const closing = close();
+  if (isConnected) await inTime(closing, CLOSE_TIMEOUT_MS);
+  else closing?.catch(() => {});
 }
 
 /** Resolves when that is done or has failed, or after so many ms. */

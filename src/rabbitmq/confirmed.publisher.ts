@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { AmqpConnectionManager, ChannelWrapper } from 'amqp-connection-manager';
 import type { ConfirmChannel } from 'amqplib';
 import { Settings } from '../config/settings.js';
-import { closedInTime, openBrokerConnection, renewConnection } from './broker.connection.js';
+import { closeInTime, openBrokerConnection, renewConnection } from './broker.connection.js';
 import { ChannelWriter } from './channel.writer.js';
 import { MissingQueues } from './missing-queues.js';
 import { bytesOf, isDirectReply, letterOf, messageIdOf, Outgoing, Pending, Purpose } from './outgoing.js';
@@ -90,7 +90,7 @@ export class ConfirmedPublisher {
     this.isClosing = true;
     this.sendParked();
     this.refusals.sendAll();
-    await closedInTime(this.manager?.close());
+    await closeInTime(this.manager, () => this.manager?.close());
   }
 
   protected connect(): AmqpConnectionManager {

@@ -7,7 +7,7 @@ import { Settings } from '../config/settings.js';
 import { Capacity } from '../models/capacity.js';
 import { INFER_PATTERN } from '../protocol/request.decoder.js';
 import { Backoff } from './backoff.js';
-import { closedInTime, openBrokerConnection, renewConnection } from './broker.connection.js';
+import { closeInTime, openBrokerConnection, renewConnection } from './broker.connection.js';
 import { Caution } from './caution.js';
 import { ChannelWriter } from './channel.writer.js';
 import { ConfirmedPublisher } from './confirmed.publisher.js';
@@ -161,7 +161,7 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
     this.intake?.acks.handBackAll();
     this.overdue.stop();
     this.state = 'closed';
-    await closedInTime(super.close());
+    await closeInTime(this.manager, () => super.close());
   }
 
   private get manager(): AmqpConnectionManager | null {

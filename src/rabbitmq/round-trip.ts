@@ -1,5 +1,5 @@
 import type { ChannelModel, ConfirmChannel, GetMessage } from 'amqplib';
-import { closedInTime } from './broker.connection.js';
+import { inTime } from './broker.connection.js';
 
 /** The `type` of a message that shows whether a retry queue sends messages back. Every worker acknowledges it unread. */
 const PROBE_TYPE = 'onnxmq.probe';
@@ -12,6 +12,7 @@ const MAX_DELAY_MS = 2_000;
 /** A broker that is slow is no reason to refuse its queues. */
 const PATIENCE_MS = 5_000;
 const GRACE_MS = 1_000;
+const CLOSE_TIMEOUT_MS = 1_500;
 const POLL_MS = 20;
 
 /** `full`: after the delay and where it should; `way`: where it should; `lost`: too late or never; `unknown`: nobody can tell. */
@@ -42,7 +43,7 @@ export async function tryRoundTrip(connection: ChannelModel, way: Way): Promise<
     if ((error as { code?: number }).code !== 403) throw error;
     return 'unknown'; // RabbitMQ 4.3 tells the length of a queue only to users who may declare it
   } finally {
-    await closedInTime(channel.close()); // only then has the broker seen the ack
+    await inTime(channel.close(), CLOSE_TIMEOUT_MS); // only then has the broker seen the ack
   }
 }
 

@@ -1,5 +1,7 @@
 import { ChannelModel, connect } from 'amqplib';
 import { maskCredentials, Settings } from '../../config/settings.js';
+import { credentialsOf } from '../../rabbitmq/broker-url.js';
+import { refusalBy } from '../../rabbitmq/connect-refusal.js';
 import { tlsFiles } from '../../rabbitmq/tls-files.js';
 import { onOwnChannel } from '../../rabbitmq/own-channel.js';
 import { deadLetterQueue, queuesOf } from '../../rabbitmq/topology.js';
@@ -17,9 +19,12 @@ export async function connectToAny(settings: Settings): Promise<ChannelModel> {
         timeout: CONNECT_TIMEOUT_MS,
         clientProperties: { connection_name: `onnxmq dlq ${process.pid}` },
         ...tlsFiles(settings),
+        credentials: credentialsOf(url),
       });
     } catch (error) {
-      problems.push(`no RabbitMQ answers at ${maskCredentials(url)} (${firstLine(error)})`);
+      problems.push(
+        `no RabbitMQ answers at ${maskCredentials(url)} (${refusalBy(error, url) ?? firstLine(error)})`,
+      );
     }
   throw new Error(problems.join('; '));
 }
