@@ -40,13 +40,14 @@ export class InferenceService {
   /**
    * Loads every model and warms it up, and plans the capacity by what it found.
    *
-   * @throws StartupError naming the model, its file and ONNX Runtime's reason
+   * @throws StartupError naming the model, its file and ONNX Runtime's reason, or what in its `model.json` does not fit it
    */
   async start(): Promise<void> {
     for (const file of this.repository.all) {
       try {
         this.models.set(file.name, await this.load(file));
       } catch (error) {
+        if (error instanceof StartupError) throw error;
         throw new StartupError(
           `model '${file.name}' (${file.path}) cannot be served: ${(error as Error).message}`,
         );

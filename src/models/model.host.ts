@@ -1,5 +1,7 @@
 import { statSync } from 'node:fs';
 import { Settings } from '../config/settings.js';
+import { EXIT_CONFIG, StartupError } from '../config/startup-error.js';
+import { checkConfig } from './config-check.js';
 import { ModelFile } from './model.repository.js';
 import { OnnxSession } from './onnx.session.js';
 import { availableCpus, availableMemory } from './resources.js';
@@ -48,10 +50,12 @@ export class ModelHost {
    * in memory once more than it will be.
    *
    * @param maxBatchSize the largest batch allowed, in rows; of no account to a model without a batch dimension
-   * @throws Error with ONNX Runtime's reason
+   * @throws Error with ONNX Runtime's reason, or StartupError when its `model.json` does not fit it
    */
   async load(file: ModelFile, maxBatchSize: number): Promise<LoadedModel> {
     const session = await OnnxSession.load(file);
+    const problems = checkConfig(file, session.signature);
+    if (problems.length > 0) throw new StartupError(problems.join('\n'), EXIT_CONFIG);
     const found = await profile(session, session.signature.isBatched ? maxBatchSize : 1);
     if (this.isInline(found)) {
       this.inline.push(session);

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -58,7 +58,104 @@ describe('ModelRepository', () => {
     });
   });
 
+  describe('what is not served', () => {
+    /** Beside a model that is served, without the folder in the paths. */
+    function passedOver(): string[] {
+      put('good/model.onnx');
+      const { all, passedOver: lines } = ModelRepository.open(folder);
+      expect(all.map(({ name }) => name)).toContain('good');
+      return lines.map((line) => line.replaceAll(`${folder}/`, ''));
+    }
+
+    const NAME = 'the file must be called model.onnx; rename it';
+    const VERSION = (name: string) =>
+      `a version is a whole number from 1 without leading zeros; rename the folder "${name}"`;
+    const PLACE = 'a model lies at <name>/model.onnx or <name>/<version>/model.onnx; move it there';
+    it.each([
+      ['foo/resnet50.onnx', NAME],
+      ['foo/Model.onnx', NAME],
+      ['foo/model.ONNX', NAME],
+      ['foo/1/Model.onnx', NAME],
+      ['foo/v1/model.onnx', VERSION('v1')],
+      ['foo/0/model.onnx', VERSION('0')],
+      ['foo/01/model.onnx', VERSION('01')],
+      ['foo/1.0/net.onnx', `${VERSION('1.0')}, and ${NAME}`],
+      ['foo/a/1/model.onnx', PLACE],
+      ['foo.onnx', 'a model has a folder of its own; move it to foo/model.onnx'],
+      ['model.onnx', 'a model has a folder of its own; move it to <name>/model.onnx'],
+      ['good/other.onnx', NAME],
+      ['good/v2/model.onnx', VERSION('v2')],
+    ])('is said of %s, with what to change', (path, reason) => {
+      put(path);
+      expect(passedOver()).toEqual([`"${path}" is not served: ${reason}`]);
+    });
+
+    it('is said of a folder that is empty, or holds a model.json and no model', () => {
+      mkdirSync(join(folder, 'empty'));
+      put('foo/model.json', '{}');
+      expect(passedOver()).toEqual([
+        '"empty" is not served: it holds no model.onnx',
+        '"foo" is not served: it holds no model.onnx',
+      ]);
+    });
+
+    it('is said of a version that holds no model, and of a file beside versions', () => {
+      put('foo/1/model.onnx');
+      put('foo/2/README.md');
+      put('foo/model.onnx');
+      expect(passedOver()).toEqual([
+        '"foo/model.onnx" is not served: folders of versions come first, and version 1 is served; delete one of them',
+        '"foo/2" is not served: it holds no model.onnx',
+      ]);
+    });
+
+    it('is said of a model file that is a folder or a link to nothing', () => {
+      mkdirSync(join(folder, 'foo/model.onnx'), { recursive: true });
+      mkdirSync(join(folder, 'bar'));
+      symlinkSync('nowhere', join(folder, 'bar/model.onnx'));
+      expect(passedOver()).toEqual(
+        ['bar', 'foo'].map(
+          (name) => `"${name}/model.onnx" is not served: it is no file, or a link that leads nowhere`,
+        ),
+      );
+    });
+
+    it('is not said of lower versions, hidden folders, and folders with no model in them', () => {
+      for (const version of ['1', '2']) put(`foo/${version}/model.onnx`);
+      put('.git/model.onnx');
+      put('..data/foo/model.onnx');
+      put('good/..data/other.onnx');
+      put('docs/images/plot.png');
+      put('good/model.onnx.data');
+      put('README.md');
+      expect(passedOver()).toEqual([]);
+    });
+
+    it('is said in the error where no model is served at all, or not the default one', () => {
+      put('foo/resnet50.onnx');
+      const hint = `MODELS_DIR: "${join(folder, 'foo/resnet50.onnx')}" is not served: ${NAME}`;
+      expect(problemsOf()).toEqual([
+        `MODELS_DIR: no model in "${folder}"; put one at <name>/model.onnx`,
+        hint,
+      ]);
+      put('good/model.onnx');
+      expect(problemsOf('foo')).toEqual([`DEFAULT_MODEL: there is no model "foo" in "${folder}"`, hint]);
+    });
+  });
+
+  it('serves the highest of versions that have more digits than a number is exact to', () => {
+    for (const version of ['20260101123456789011', '20260101123456789012', '3'])
+      put(`foo/${version}/model.onnx`);
+    expect(ModelRepository.open(folder).all[0]?.version).toBe('20260101123456789012');
+  });
+
   describe('model.json', () => {
+    it('may begin with a byte order mark', () => {
+      put('m/model.onnx');
+      put('m/model.json', '\uFEFF{"labels": ["a"]}');
+      expect(ModelRepository.open(folder).all[0]?.config.labels).toEqual(['a']);
+    });
+
     it('may be missing: then nothing is asked of the model', () => {
       put('m/model.onnx');
       expect(ModelRepository.open(folder).all[0]?.config).toEqual({

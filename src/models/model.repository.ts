@@ -1,15 +1,12 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT_CONFIG, StartupError } from '../config/startup-error.js';
 import { InferenceError } from '../inference/inference.errors.js';
 import { ModelConfig, modelConfigSchema } from './model-config.js';
+import { findModels, FoundModel } from './model-folders.js';
 
 /** A model as it lies on disk, before it is loaded. */
-export interface ModelFile {
-  readonly name: string;
-  readonly version: string;
-  /** Path of `model.onnx`. */
-  readonly path: string;
+export interface ModelFile extends FoundModel {
   readonly config: ModelConfig;
 }
 
@@ -18,6 +15,8 @@ export class ModelRepository {
   private constructor(
     private readonly byName: ReadonlyMap<string, ModelFile>,
     private readonly defaultName: string | undefined,
+    /** One line for each file or folder that seems to be meant as a model and is not served. */
+    readonly passedOver: readonly string[],
   ) {}
 
   /**
@@ -27,26 +26,27 @@ export class ModelRepository {
    * @throws StartupError when the folder, a `model.json` or the default model is wrong, one line for each problem
    */
   static open(folder: string, defaultModel?: string): ModelRepository {
-    if (!isFolder(folder))
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
       throw new StartupError(`MODELS_DIR: there is no folder ${JSON.stringify(folder)}`, EXIT_CONFIG);
-    const names = readdirSync(folder).filter((name) => !name.startsWith('.') && isFolder(join(folder, name)));
-    const models = new Map<string, ModelFile>();
+    const { models: found, passedOver } = findModels(folder);
     const problems: string[] = [];
-    for (const name of names.toSorted()) {
-      const file = findModelFile(join(folder, name));
-      if (!file) continue;
-      const config = readConfig(join(folder, name, 'model.json'), problems);
-      models.set(name, { name, ...file, config });
+    const models = new Map<string, ModelFile>();
+    for (const file of found) {
+      const config = readConfig(join(folder, file.name, 'model.json'), problems);
+      models.set(file.name, { ...file, config });
     }
-    if (models.size === 0)
+    const isEmpty = models.size === 0;
+    const lacksDefault = defaultModel && !models.has(defaultModel);
+    if (isEmpty)
       problems.push(`MODELS_DIR: no model in ${JSON.stringify(folder)}; put one at <name>/model.onnx`);
-    if (defaultModel && !models.has(defaultModel))
+    if (lacksDefault)
       problems.push(
         `DEFAULT_MODEL: there is no model ${JSON.stringify(defaultModel)} in ${JSON.stringify(folder)}`,
       );
+    if (isEmpty || lacksDefault) problems.push(...passedOver.map((line) => `MODELS_DIR: ${line}`));
     if (problems.length > 0) throw new StartupError(problems.join('\n'), EXIT_CONFIG);
     const onlyModel = models.size === 1 ? [...models.keys()][0] : undefined;
-    return new ModelRepository(models, defaultModel ?? onlyModel ?? 'digits');
+    return new ModelRepository(models, defaultModel ?? onlyModel ?? 'digits', passedOver);
   }
 
   get all(): readonly ModelFile[] {
@@ -67,27 +67,10 @@ export class ModelRepository {
   }
 }
 
-/** Also by way of a link, as Kubernetes mounts volumes. */
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-}
-
-function findModelFile(folder: string): Pick<ModelFile, 'path' | 'version'> | undefined {
-  const versions = readdirSync(folder, { withFileTypes: true })
-    .filter(({ name }) => /^[1-9]\d*$/.test(name) && existsSync(join(folder, name, 'model.onnx')))
-    .map(({ name }) => Number(name));
-  if (versions.length > 0) {
-    const version = String(Math.max(...versions));
-    return { path: join(folder, version, 'model.onnx'), version };
-  }
-  const path = join(folder, 'model.onnx');
-  return existsSync(path) ? { path, version: '1' } : undefined;
-}
-
 function readConfig(path: string, problems: string[]): ModelConfig {
   let json: unknown = {};
   try {
-    if (existsSync(path)) json = JSON.parse(readFileSync(path, 'utf8'));
+    if (existsSync(path)) json = JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''));
   } catch (error) {
     problems.push(`${path}: not readable as JSON (${(error as Error).message})`);
   }

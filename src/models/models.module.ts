@@ -1,4 +1,4 @@
-import { Module } from '@nestjs/common';
+import { Logger, Module } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { Capacity, CapacityPlan } from './capacity.js';
 import { ModelRepository } from './model.repository.js';
@@ -7,8 +7,12 @@ import { ModelRepository } from './model.repository.js';
   providers: [
     {
       provide: ModelRepository,
-      useFactory: ({ MODELS_DIR, DEFAULT_MODEL }: Settings) =>
-        ModelRepository.open(MODELS_DIR, DEFAULT_MODEL),
+      useFactory: ({ MODELS_DIR, DEFAULT_MODEL }: Settings) => {
+        const repository = ModelRepository.open(MODELS_DIR, DEFAULT_MODEL);
+        const logger = new Logger('Models');
+        for (const line of repository.passedOver) logger.warn(line);
+        return repository;
+      },
       inject: [Settings],
     },
     {
