@@ -22,9 +22,12 @@ type Level = 'error' | 'warn' | 'info' | 'debug';
  */
 export class PinoLogger implements LoggerService {
   private readonly pino: Pino;
+  /** What is done to each text. JSON escapes by itself what would break a line. */
+  private readonly shown: (text: string) => string;
 
   constructor({ LOG_LEVEL, LOG_FORMAT }: Pick<Settings, 'LOG_LEVEL' | 'LOG_FORMAT'>) {
     const isPretty = (LOG_FORMAT ?? (process.stdout.isTTY ? 'pretty' : 'json')) === 'pretty';
+    this.shown = isPretty ? (text) => oneLine(maskCredentials(text)) : maskCredentials;
     const options = {
       level: LOG_LEVEL,
       base: null,
@@ -39,7 +42,10 @@ export class PinoLogger implements LoggerService {
             colorize: process.stdout.isTTY,
             translateTime: 'SYS:HH:MM:ss.l',
             ignore: 'context,answered,deadLettered,inHand,p50Ms,p99Ms,batches,rows,port,code,id,model',
-            messageFormat: '{context}: {if code}{code} {end}{msg}{if id} (id {id}){end}',
+            singleLine: true,
+            // A template of pino-pretty would take a `{msg}` in an id for its own.
+            messageFormat: ({ context, code, msg, id }) =>
+              `${String(context)}: ${code ? `${String(code)} ` : ''}${String(msg)}${id ? ` (id ${String(id)})` : ''}`,
           }),
         )
       : pino(options, pino.destination({ sync: true }));
@@ -70,15 +76,40 @@ export class PinoLogger implements LoggerService {
     const context = typeof rest.at(-1) === 'string' ? rest.at(-1) : undefined;
     const level = NEST_INTERNALS.has(context) ? 'debug' : importance;
     if (message instanceof Error) {
-      this.pino[level](
-        { context, stack: message.stack && maskCredentials(message.stack) },
-        maskCredentials(message.message),
-      );
+      const stack = message.stack && this.shown(message.stack);
+      this.pino[level]({ context, stack }, this.shown(message.message));
     } else if (typeof message === 'object' && message !== null) {
       const { message: text, ...fields } = message as Record<string, unknown>;
-      this.pino[level]({ context, ...fields }, maskCredentials(String(text)));
+      this.pino[level]({ context, ...mapTexts(fields, this.shown) }, this.shown(String(text)));
     } else {
-      this.pino[level]({ context }, maskCredentials(String(message)));
+      this.pino[level]({ context }, this.shown(String(message)));
     }
   }
+}
+
+function mapTexts(fields: Record<string, unknown>, map: (text: string) => string): Record<string, unknown> {
+  const entries = Object.entries(fields);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, typeof value === 'string' ? map(value) : value]),
+  );
+}
+
+/**
+ * A text in which nothing breaks the line, moves the cursor or turns the direction of reading: a producer may have written
+ * it. Such characters are escaped as in JSON.
+ */
+export function oneLine(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    (character) => ESCAPES[character] ?? codeUnits(character),
+  );
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+function codeUnits(character: string): string {
+  return Array.from(
+    { length: character.length },
+    (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`,
+  ).join('');
 }

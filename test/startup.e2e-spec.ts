@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { PROJECT_FOLDER, readTestSet } from '../src/cli/test-set.js';
@@ -374,5 +374,68 @@ describe('a setting', () => {
     await worker.log((entry) => worker.logs.indexOf(entry) >= seen && entry.msg.includes(expected));
     await rabbitmqctl('set_permissions', '-p', VHOST, user, '.*', '.*', '.*');
     await worker.consuming();
+  });
+});
+
+describe('a log in pretty format', () => {
+  /** An id that would write a line of its own, erase one, and turn the direction of reading. */
+  const ID = 'a\nWARN \u001b[2K\u0085{msg}$&\u2028\u2029\u202e\u2066\u200f\u061cz';
+
+  it('keeps each entry on one line and in one direction, whatever an id holds', async () => {
+    const worker = stage.launch({ LOG_FORMAT: 'pretty' });
+    await worker.log(({ msg }) => msg.includes('consuming from'));
+    const client = await stage.client();
+    await client.ask(stage.queue, { id: ID, data: [1] });
+    const { msg } = await worker.log((entry) => entry.msg.includes('SHAPE_MISMATCH'));
+    expect(msg).toContain(
+      '(id a\\nWARN \\u001b[2K\\u0085{msg}$&\\u2028\\u2029\\u202e\\u2066\\u200f\\u061cz)',
+    );
+    expect(await worker.stop()).toBe(0);
+    const lines = worker.logs.map((entry) => entry.msg);
+    expect(lines.filter((text) => !/^\[\d\d:\d\d:\d\d\.\d{3}\] (INFO|WARN): \w+: \S/.test(text))).toEqual([]);
+    expect(lines.filter((text) => /[\p{Cc}\p{Cf}\u2028\u2029]/u.test(text))).toEqual([]);
+  });
+
+  it('says what it says as JSON, where the id is as it came', async () => {
+    const worker = await stage.worker();
+    const client = await stage.client();
+    await client.ask(stage.queue, { id: ID, data: [1] });
+    expect((await worker.log(({ code }) => code === 'SHAPE_MISMATCH'))['id']).toBe(ID);
+  });
+});
+
+describe('model folders', () => {
+  const MODEL = join(PROJECT_FOLDER, 'test/support/models/mean/model.onnx');
+
+  async function put(path: string, content?: object): Promise<void> {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    if (content) await writeFile(join(folder, path), JSON.stringify(content));
+    else await copyFile(MODEL, join(folder, path));
+  }
+
+  it('that are not served beside one that is get a warning each', async () => {
+    await put('good/model.onnx');
+    await put('foo/resnet50.onnx');
+    await put('bar/v1/model.onnx');
+    const worker = await stage.worker({ MODELS_DIR: folder });
+    const warnings = worker.logs.filter(({ level, context }) => level === 'warn' && context === 'Models');
+    expect(warnings.map(({ msg }) => msg)).toEqual([
+      line(/bar\/v1\/model\.onnx" is not served: a version is a whole number/),
+      line(/foo\/resnet50\.onnx" is not served: the file must be called model\.onnx/),
+    ]);
+  });
+
+  it.each([
+    [
+      'labels',
+      { labels: ['a', 'b', 'c'] },
+      /labels: there are 3, and output mean FP32\[.*, 1\] has 1 classes/,
+    ],
+  ])('with a model.json whose %s do not fit the model are refused', async (_, config, expected) => {
+    await put('good/model.onnx');
+    await put('good/model.json', config);
+    const { code, lines } = await refusal({ MODELS_DIR: folder });
+    expect(code).toBe(EXIT_CONFIG);
+    expect(lines).toEqual([line(expected)]);
   });
 });
