@@ -16,6 +16,9 @@ const NEST_INTERNALS: ReadonlySet<unknown> = new Set([
 
 type Level = 'error' | 'warn' | 'info' | 'debug';
 
+/** The fields of an entry that its readable form begins and ends with. */
+type Entry = Readonly<Partial<Record<'context' | 'code' | 'msg' | 'id', string>>>;
+
 /**
  * Nest's logger on pino: JSON lines, or readable ones on a terminal. A message is a text, or an object with
  * `message` and further fields.
@@ -44,8 +47,7 @@ export class PinoLogger implements LoggerService {
             ignore: 'context,answered,deadLettered,inHand,p50Ms,p99Ms,batches,rows,port,code,id,model',
             singleLine: true,
             // A template of pino-pretty would take a `{msg}` in an id for its own.
-            messageFormat: ({ context, code, msg, id }) =>
-              `${String(context)}: ${code ? `${String(code)} ` : ''}${String(msg)}${id ? ` (id ${String(id)})` : ''}`,
+            messageFormat: (entry) => readable(entry as Entry),
           }),
         )
       : pino(options, pino.destination({ sync: true }));
@@ -85,6 +87,10 @@ export class PinoLogger implements LoggerService {
       this.pino[level]({ context }, this.shown(String(message)));
     }
   }
+}
+
+function readable({ context, code, msg, id }: Entry): string {
+  return [context && `${context}:`, code, msg, id && `(id ${id})`].filter(Boolean).join(' ');
 }
 
 function mapTexts(fields: Record<string, unknown>, map: (text: string) => string): Record<string, unknown> {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
+import { refusalOf } from '../../test/support/refusal.js';
 import { oneRow, rowsIn } from '../../test/support/rows.js';
 import { TensorData } from '../protocol/tensor.js';
 import { transform } from './transform.js';
@@ -48,5 +49,24 @@ describe('transform', () => {
     const tensors = [Float32Array.of(1), BigInt64Array.of(1n), Uint8Array.of(1), ['1'], Float64Array.of(1)];
     transform(oneRow(...tensors), { ioDelayMs: 0, scale: 3 });
     expect(tensors.map((tensor) => [...tensor])).toEqual([[3], [1n], [1], ['1'], [3]]);
+  });
+
+  it.each([[[3, 4, 4]], [[3, 2, 6]], [[2, 4]]])(
+    'refuses a list of three for rows of shape %j, whose last dimension it does not fit',
+    (dims) => {
+      const tensor = new Float32Array(dims.reduce((product, dim) => product * dim));
+      const rows = { tensors: [tensor], dims: [dims], first: 0, count: 1 };
+      const { code, message } = refusalOf(() => transform(rows, { ioDelayMs: 0, mean: [1, 2, 3] }));
+      expect(code).toBe('SHAPE_MISMATCH');
+      expect(message).toContain(`[${dims.join(', ')}]`);
+    },
+  );
+
+  it('takes a list for a last dimension of as many elements, or of a multiple', () => {
+    for (const dims of [[4, 4, 3], [2, 6], [6]]) {
+      const tensor = new Float32Array(dims.reduce((product, dim) => product * dim));
+      transform({ tensors: [tensor], dims: [dims], first: 0, count: 1 }, { ioDelayMs: 0, mean: [1, 2, 3] });
+      expect([...tensor.subarray(0, 4)]).toEqual([-1, -2, -3, -1]);
+    }
   });
 });

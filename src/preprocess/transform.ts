@@ -1,10 +1,15 @@
+import { InferenceError } from '../inference/inference.errors.js';
 import { ModelConfig } from '../models/model-config.js';
 import { Rows } from '../protocol/rows.js';
 import { elementCount, TensorData } from '../protocol/tensor.js';
 
 type PerElement = number | readonly number[] | undefined;
 
-/** `(x · scale − mean) / std` over every floating-point tensor of the rows, in place. */
+/**
+ * `(x · scale − mean) / std` over every floating-point tensor of the rows, in place.
+ *
+ * @throws InferenceError SHAPE_MISMATCH where a list does not fit the dimensions that the model left open
+ */
 export function transform(
   { tensors, dims, first, count }: Rows,
   { scale, mean, std }: ModelConfig['preprocess'],
@@ -12,11 +17,26 @@ export function transform(
   if (scale === undefined && mean === undefined && std === undefined) return;
   for (const [index, tensor] of tensors.entries()) {
     if (!isFloat(tensor)) continue;
-    const width = elementCount(dims[index] as readonly number[]);
+    const rowDims = dims[index] as readonly number[];
+    for (const values of [scale, mean, std])
+      if (typeof values === 'object') checkList(values.length, rowDims);
+    const width = elementCount(rowDims);
     for (let row = first; row < first + count; row++)
       for (let i = 0, place = row * width; i < width; i++, place++)
         tensor[place] = ((tensor[place] as number) * at(scale, i, 1) - at(mean, i, 0)) / at(std, i, 1);
   }
+}
+
+/** The model's own dimensions are checked at start, by `checkConfig`. */
+function checkList(length: number, dims: readonly number[]): void {
+  const last = dims.at(-1) ?? 1;
+  if (length === 1 || dims.length < 2 || last === length) return;
+  const isMeantForOthers = dims.length >= 3 && dims.includes(length);
+  if (last % length !== 0 || isMeantForOthers)
+    throw new InferenceError(
+      'SHAPE_MISMATCH',
+      `a row has shape [${dims.join(', ')}], and the model's preprocessing has ${length} numbers for its last dimension; send rows whose last dimension is ${length}`,
+    );
 }
 
 function isFloat(tensor: TensorData): tensor is Float32Array | Float64Array {

@@ -54,10 +54,9 @@ export function openBrokerConnection(settings: Settings, role: 'consume' | 'publ
   manager.on('connectFailed', ({ err, url }) => {
     const delay = delayNextAttempt();
     // Each doubling of the attempts is worth a line, not each attempt.
-    if (Number.isInteger(Math.log2(backoff.attempt)))
-      logger.warn(
-        `${role}: waiting for RabbitMQ at ${describeUrl(url)} (${refusalBy(err, String(url)) ?? reasonOf(err)}); next try in ${delay}`,
-      );
+    if (!Number.isInteger(Math.log2(backoff.attempt))) return;
+    const reason = (typeof url === 'string' && refusalBy(err, url)) || reasonOf(err);
+    logger.warn(`${role}: waiting for RabbitMQ at ${describeUrl(url)} (${reason}); next try in ${delay}`);
   });
   manager.on('disconnect', ({ err }) => {
     // One that did not last has failed as well.
