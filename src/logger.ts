@@ -3,7 +3,7 @@ import { pino, Logger as Pino } from 'pino';
 import pretty from 'pino-pretty';
 import { maskCredentials, Settings } from './config/settings.js';
 
-/** Contexts of Nest's own start-up: of interest when debugging Nest. What keeps the worker from starting, main.ts says. */
+/** Contexts of Nest's own start-up: of interest when debugging Nest. What keeps the worker from starting, start.ts says. */
 const NEST_INTERNALS: ReadonlySet<unknown> = new Set([
   'ExceptionHandler',
   'NestFactory',

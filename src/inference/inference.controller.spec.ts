@@ -41,7 +41,7 @@ describe('InferenceController, in a Nest application', () => {
   });
   afterEach(() => app.close());
 
-  /** As `main.ts` does it. */
+  /** As `start.ts` does it. */
   async function start(...providers: Provider[]): Promise<void> {
     transport = new FakeTransport(readSettings({ TOPOLOGY: 'none' }), {
       prefetch: 32,

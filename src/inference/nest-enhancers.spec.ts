@@ -128,7 +128,7 @@ interface Setting {
   readonly controller?: Type;
 }
 
-/** As `main.ts` connects the transport. */
+/** As `start.ts` connects the transport. */
 function hybrid(app: INestApplication): INestMicroservice {
   return app.connectMicroservice({ strategy: new ServerRMQ({}) }, { inheritAppConfig: true });
 }

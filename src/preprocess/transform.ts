@@ -18,8 +18,9 @@ export function transform(
   for (const [index, tensor] of tensors.entries()) {
     if (!isFloat(tensor)) continue;
     const rowDims = dims[index] as readonly number[];
-    for (const values of [scale, mean, std])
-      if (typeof values === 'object') checkList(values.length, rowDims);
+    checkList(scale, rowDims);
+    checkList(mean, rowDims);
+    checkList(std, rowDims);
     const width = elementCount(rowDims);
     for (let row = first; row < first + count; row++)
       for (let i = 0, place = row * width; i < width; i++, place++)
@@ -28,7 +29,9 @@ export function transform(
 }
 
 /** The model's own dimensions are checked at start, by `checkConfig`. */
-function checkList(length: number, dims: readonly number[]): void {
+function checkList(values: PerElement, dims: readonly number[]): void {
+  if (typeof values !== 'object') return;
+  const { length } = values;
   const last = dims.at(-1) ?? 1;
   if (length === 1 || dims.length < 2 || last === length) return;
   const isMeantForOthers = dims.length >= 3 && dims.includes(length);
