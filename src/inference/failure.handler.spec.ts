@@ -19,7 +19,7 @@ describe('a failed delivery', () => {
   });
 
   it('keeps its deadline through its retries, also when its body was never read', async () => {
-    const outage = { failed: () => {} } as unknown as Outage;
+    const outage = { failed: () => {}, isExcused: () => false } as unknown as Outage;
     const deadlines: unknown[] = [];
     const results = {
       isConfirmed: () => false,
