@@ -44,11 +44,7 @@ export class PinoLogger implements LoggerService {
             sync: true,
             colorize: process.stdout.isTTY,
             translateTime: 'SYS:HH:MM:ss.l',
-<<<<<<< HEAD
             ignore: 'context,answered,deadLettered,inHand,p50Ms,p99Ms,batches,rows,checks,port,code,id,model',
-=======
-            ignore: 'context,answered,deadLettered,inHand,p50Ms,p99Ms,batches,rows,port,code,id,model',
->>>>>>> startup
             singleLine: true,
             // A template of pino-pretty would take a `{msg}` in an id for its own.
             messageFormat: (entry) => readable(entry as Entry),

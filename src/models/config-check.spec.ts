@@ -8,12 +8,8 @@ type Shape = TensorSpec['shape'];
 
 function problemsOf(json: object, signature: Partial<ModelSignature>): string[] {
   const config: ModelConfig = modelConfigSchema.parse(json);
-<<<<<<< HEAD
   const inputs = [tensor('x', ['N', 4])];
   const model = { name: 'm', hasOpenRows: true, mayBatch: true, inputs, outputs: [], ...signature };
-=======
-  const model = { name: 'm', isBatched: true, inputs: [tensor('x', ['N', 4])], outputs: [], ...signature };
->>>>>>> startup
   return checkConfig({ name: 'm', version: '1', path: 'm/model.onnx', config }, model);
 }
 
@@ -26,46 +22,29 @@ describe('labels', () => {
     labels: Array.from({ length: count }, (_, index) => `label ${index}`),
   });
 
-<<<<<<< HEAD
   it.each<[count: number, shape: Shape, hasOpenRows: boolean]>([
-=======
-  it.each<[count: number, shape: Shape, isBatched: boolean]>([
->>>>>>> startup
     [10, ['N', 10], true],
     [10, ['N', 10, 1, 1], true],
     [10, ['N', 'classes'], true],
     [10, [1, 10], false],
     [10, ['N', 10], false],
     [1, ['N'], true],
-<<<<<<< HEAD
   ])('%d fit an output of shape %j (batched: %j)', (count, shape, hasOpenRows) => {
     expect(problemsOf(labels(count), { outputs: [tensor('scores', shape)], hasOpenRows })).toEqual([]);
   });
 
   it.each<[count: number, shape: Shape, hasOpenRows: boolean]>([
-=======
-  ])('%d fit an output of shape %j (batched: %j)', (count, shape, isBatched) => {
-    expect(problemsOf(labels(count), { outputs: [tensor('scores', shape)], isBatched })).toEqual([]);
-  });
-
-  it.each<[count: number, shape: Shape, isBatched: boolean]>([
->>>>>>> startup
     [3, ['N', 10], true],
     [11, ['N', 10], true],
     [20, ['N', 10], true],
     [3, [1, 10], false],
     [3, ['N', 10], false],
     [2, ['N'], true],
-<<<<<<< HEAD
   ])('%d do not fit an output of shape %j (batched: %j)', (count, shape, hasOpenRows) => {
     const [problem, ...others] = problemsOf(labels(count), {
       outputs: [tensor('scores', shape)],
       hasOpenRows,
     });
-=======
-  ])('%d do not fit an output of shape %j (batched: %j)', (count, shape, isBatched) => {
-    const [problem, ...others] = problemsOf(labels(count), { outputs: [tensor('scores', shape)], isBatched });
->>>>>>> startup
     expect(problem).toContain(`model 'm': model.json: labels: there are ${count}, and output scores FP32[`);
     expect(problem).toMatch(/has \d+ classes$/);
     expect(others).toEqual([]);
@@ -119,13 +98,8 @@ describe.each(['scale', 'mean', 'std'])('preprocess.%s', (key) => {
     [8, ['N', 4]],
     [2, ['N']],
   ])('takes no list of %d for an input of shape %j', (count, shape) => {
-<<<<<<< HEAD
     const hasOpenRows = typeof shape[0] === 'string';
     const [problem, ...others] = problemsOf(list(count), { inputs: [tensor('x', shape)], hasOpenRows });
-=======
-    const isBatched = typeof shape[0] === 'string';
-    const [problem, ...others] = problemsOf(list(count), { inputs: [tensor('x', shape)], isBatched });
->>>>>>> startup
     expect(problem).toContain(
       `model 'm': model.json: preprocess.${key}: its ${count} numbers repeat along the last`,
     );

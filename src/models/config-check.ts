@@ -17,11 +17,7 @@ export function checkConfig({ name, config }: ModelFile, signature: ModelSignatu
 
 function labelProblems(
   labels: readonly string[] | undefined,
-<<<<<<< HEAD
   { outputs, hasOpenRows }: ModelSignature,
-=======
-  { outputs, isBatched }: ModelSignature,
->>>>>>> startup
 ): string[] {
   if (!labels) return [];
   const scores = outputs.find(isFloat);
@@ -29,11 +25,7 @@ function labelProblems(
     return [
       `labels: they name the classes of a floating-point output, and the model has none (${describeAll(outputs)}); leave them out`,
     ];
-<<<<<<< HEAD
   const row = rowShape(scores, hasOpenRows);
-=======
-  const row = rowShape(scores, isBatched);
->>>>>>> startup
   const classes = elementCount(row.filter((dim) => typeof dim === 'number'));
   const fits = isFixed(row) ? labels.length === classes : labels.length % classes === 0;
   return fits
@@ -44,11 +36,7 @@ function labelProblems(
 function elementProblems(
   key: string,
   values: number | readonly number[] | undefined,
-<<<<<<< HEAD
   { inputs, hasOpenRows }: ModelSignature,
-=======
-  { inputs, isBatched }: ModelSignature,
->>>>>>> startup
 ): string[] {
   if (values === undefined) return [];
   const floats = inputs.filter(isFloat);
@@ -59,11 +47,7 @@ function elementProblems(
   const count = typeof values === 'number' ? 1 : values.length;
   if (count === 1) return []; // as a number
   return floats
-<<<<<<< HEAD
     .filter((input) => !fitsLastDimension(count, input, hasOpenRows))
-=======
-    .filter((input) => !fitsLastDimension(count, input, isBatched))
->>>>>>> startup
     .map(
       (input) =>
         `${key}: its ${count} numbers repeat along the last dimension, which does not fit input ${describe(input)}; ` +
@@ -72,26 +56,16 @@ function elementProblems(
 }
 
 /** Other dimensions of as many elements say that the list was meant for them, such as the channels of `[N, 3, H, W]`. */
-<<<<<<< HEAD
 function fitsLastDimension(count: number, input: TensorSpec, hasOpenRows: boolean): boolean {
   const last = rowShape(input, hasOpenRows).at(-1);
-=======
-function fitsLastDimension(count: number, input: TensorSpec, isBatched: boolean): boolean {
-  const last = rowShape(input, isBatched).at(-1);
->>>>>>> startup
   if (last === undefined) return false; // a row is one element
   if (last === count) return true;
   if (input.shape.length >= 3 && input.shape.includes(count)) return false;
   return typeof last === 'string' || last % count === 0;
 }
 
-<<<<<<< HEAD
 function rowShape({ shape }: TensorSpec, hasOpenRows: boolean): TensorSpec['shape'] {
   return hasOpenRows ? shape.slice(1) : shape;
-=======
-function rowShape({ shape }: TensorSpec, isBatched: boolean): TensorSpec['shape'] {
-  return isBatched ? shape.slice(1) : shape;
->>>>>>> startup
 }
 
 function isFloat({ datatype }: TensorSpec): boolean {
