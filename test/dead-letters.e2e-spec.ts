@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readTestSet } from '../src/cli/test-set.js';
+import { type WorkerProcess } from '../src/cli/worker-process.js';
 import { publishLarge } from './faults/load/raw-publish.js';
 import { Supervisor } from './faults/supervisor.js';
 import { BROKER_URL, type BrokerClient, type Letter } from './support/broker-client.js';
@@ -120,6 +121,14 @@ if (canControlBroker)
       return (await client.replies.received(earlier + count)).slice(earlier);
     }
 
+    /** Moved back, the letter is answered by a result, and the worker is no more careful than before. */
+    async function expectInnocent({ logs }: WorkerProcess, suspicions = 0): Promise<void> {
+      const [answer] = await moveBack(1);
+      expect(answer?.properties.type).toBe('inference.result');
+      expect(logs.filter(({ msg }) => isSuspicion(msg))).toHaveLength(suspicions);
+      await untilDead(0);
+    }
+
     it('has all attempts and all its time again', async () => {
       await stage.worker({ ...LOOKUP, RETRY_DELAYS_MS: '50,150' });
       const sentAt = Date.now();
@@ -147,21 +156,26 @@ if (canControlBroker)
     });
 
     it('is not held to be guilty of crashes: a worker that stands it answers it', async () => {
-      await (await stage.worker()).stop();
-      for (const id of ['one', 'other', ...Array.from({ length: 50 }, (_, index) => String(index))]) {
-        const data = Number.isNaN(Number(id)) ? poisoned(images[0]) : images[Number(id)];
-        await client.send(stage.queue, { data }, { correlationId: id, messageId: id });
-      }
-      const supervisor = new Supervisor(() => stage.launch(POISONABLE));
+      const limit = { DELIVERY_LIMIT: '3' }; // two crashes are enough
+      await (await stage.worker(limit)).stop();
+      await client.send(stage.queue, { data: poisoned(images[0]) }, { messageId: 'poison' });
+      const supervisor = new Supervisor(() => stage.launch({ ...POISONABLE, ...limit }));
       stage.atEnd(() => supervisor.stop('SIGKILL'));
-      await untilDead(2); // one of them was put aside while the other was found
-      await client.replies.received(52);
+      await client.replies.received(1);
+      await untilDead(1);
       expect(await supervisor.stop()).toBe(0);
+      expect(supervisor.crashes).toBe(2);
+      await expectInnocent(await stage.worker(limit));
+    });
+
+    it('is not held to be guilty of those either that are known from its copies', async () => {
       const worker = await stage.worker();
-      const answers = await moveBack(2);
-      expect(answers.map(({ properties }) => properties.type)).toEqual(Array(2).fill('inference.result'));
-      expect(worker.logs.map(({ msg }) => msg).filter(isSuspicion)).toEqual([]);
-      await untilDead(0);
+      const copy = { 'x-onnxmq-attempts': 0, 'x-onnxmq-crashes': 4, 'x-crashes': 4 }; // as workers put it aside
+      const { body } = await client.ask(stage.queue, { data: images[0] }, { headers: copy });
+      expect(body).toMatchObject({ code: 'CRASH_SUSPECT' });
+      await untilDead(1);
+      const suspicions = worker.logs.filter(({ msg }) => isSuspicion(msg)).length;
+      await expectInnocent(worker, suspicions);
     });
 
     it('is not held to be guilty either where RabbitMQ has put it there, or a worker hands it back', async () => {
