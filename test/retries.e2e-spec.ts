@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { PROJECT_FOLDER } from '../src/cli/test-set.js';
 import { type LogLine } from '../src/cli/worker-process.js';
 import { type BrokerClient } from './support/broker-client.js';
 import { eventually } from './support/eventually.js';
@@ -86,5 +90,72 @@ describe('a request that fails for a reason that may pass', () => {
     );
     await stage.worker({ ...LOOKUP, RETRY_DELAYS_MS: '500' });
     expect((await client.replies.answerTo('far')).body).toMatchObject({ code: 'INFERENCE_FAILED' });
+  });
+});
+
+describe('a request for a model that its worker does not have', () => {
+  const ECHO = 'test/support/models/echo';
+  let stage: Stage;
+  let client: BrokerClient;
+  /** Settings of a worker that has one model, and not the one asked for. */
+  let withoutModel: Readonly<Record<string, string>>;
+
+  beforeEach(async () => {
+    stage = new Stage();
+    client = await stage.client();
+    const folder = mkdtempSync(join(tmpdir(), 'onnxmq-test-'));
+    stage.atEnd(async () => rmSync(folder, { recursive: true }));
+    symlinkSync(join(PROJECT_FOLDER, ECHO), join(folder, 'echo'));
+    withoutModel = { MODELS_DIR: folder };
+  });
+
+  afterEach(() => stage.clear());
+
+  it('is answered by a worker that has it, while one takes the place of the other', async () => {
+    const REQUESTS = 200;
+    const RETRY_DELAYS_MS = '3000';
+    const old = await stage.worker({ ...withoutModel, RETRY_DELAYS_MS });
+    const allTried = old.log(nth(REQUESTS, isRetry));
+    for (let index = 0; index < REQUESTS; index++)
+      await client.send(
+        stage.queue,
+        { model: 'lookup', data: [index % 10] },
+        { correlationId: String(index) },
+      );
+    await allTried;
+    const [next] = await Promise.all([
+      stage.worker({ ...LOOKUP, RETRY_DELAYS_MS }),
+      client.send(stage.queue, { model: 'lookup', data: [3] }, { correlationId: 'last' }),
+    ]);
+    expect(await old.stop()).toBe(0);
+    const answers = await client.replies.answersTo(REQUESTS + 1);
+    for (const [id, [answer]] of answers) {
+      const square = id === 'last' ? 9 : (Number(id) % 10) ** 2;
+      expect(answer?.body).toMatchObject({ model_name: 'lookup', outputs: [{ data: [square] }] });
+    }
+    await untilInHand(next, 0);
+    expect(client.replies.letters).toHaveLength(REQUESTS + 1);
+    expect(await client.depth(stage.deadLetters)).toBe(0);
+  });
+
+  it('is answered after four more tries, each after the first delay, where nobody has it', async () => {
+    const worker = await stage.worker({ ...withoutModel, RETRY_DELAYS_MS: '50,60000' });
+    const dead = await client.collect(stage.deadLetters);
+    const { body } = await client.ask(stage.queue, { model: 'lookup', data: [3] }, { correlationId: 'c' });
+    expect(body).toMatchObject({ code: 'UNKNOWN_MODEL' });
+    const letter = await dead.answerTo('c');
+    expect(letter.headers).toMatchObject({ 'x-error-code': 'UNKNOWN_MODEL', 'x-attempts': 5 });
+    const retries = worker.logs.filter(isRetry).map(({ attempt, retryInMs }) => [attempt, retryInMs]);
+    expect(retries).toEqual([1, 2, 3, 4].map((attempt) => [attempt, 50]));
+  });
+
+  it.each([
+    ['its deadline would be over by then', '60000', { expiration: '5000' }],
+    ['nothing is tried again', 'none', {}],
+  ])('is answered at once where %s', async (_, RETRY_DELAYS_MS, options) => {
+    const worker = await stage.worker({ ...withoutModel, RETRY_DELAYS_MS });
+    const { body } = await client.ask(stage.queue, { model: 'lookup', data: [3] }, options);
+    expect(body).toMatchObject({ code: 'UNKNOWN_MODEL' });
+    expect(worker.logs.filter(isRetry)).toEqual([]);
   });
 });

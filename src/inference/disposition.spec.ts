@@ -7,7 +7,7 @@ const RETRYABLE: Record<ErrorCode, boolean> = {
   INVALID_REQUEST: false,
   UNSUPPORTED_ENCODING: false,
   TOO_LARGE: false,
-  UNKNOWN_MODEL: false,
+  UNKNOWN_MODEL: true,
   UNKNOWN_INPUT: false,
   MISSING_INPUT: false,
   SHAPE_MISMATCH: false,
@@ -24,7 +24,7 @@ const RETRYABLE: Record<ErrorCode, boolean> = {
 function disposition(error: InferenceError, delivery = {}, policy = {}): Disposition {
   return dispositionOf(
     error,
-    { isStale: false, attempts: 1, excusedAttempts: 0, ...delivery },
+    { isStale: false, attempts: 1, excusedAttempts: 0, unknownModelAttempts: 0, ...delivery },
     { delaysMs: [10, 500], isOutage: false, remainingMs: Infinity, ...policy },
   );
 }
@@ -41,7 +41,7 @@ describe.each(Object.entries(RETRYABLE))('%s', (code, retryable) => {
   });
 
   it(retryable ? 'is tried again' : 'goes to the dead letters at once', () => {
-    expect(disposition(error)).toEqual(
+    expect(disposition(error)).toMatchObject(
       retryable ? { action: 'retry', delayMs: 10, excusedAttempts: 0 } : { action: 'dead-letter' },
     );
   });
@@ -53,8 +53,8 @@ describe('what may succeed later', () => {
   it('waits longer before each attempt, and is dead after the last', () => {
     const outcomes = [1, 2, 3].map((attempts) => disposition(error, { attempts }));
     expect(outcomes).toEqual([
-      { action: 'retry', delayMs: 10, excusedAttempts: 0 },
-      { action: 'retry', delayMs: 500, excusedAttempts: 0 },
+      { action: 'retry', delayMs: 10, excusedAttempts: 0, unknownModelAttempts: 0 },
+      { action: 'retry', delayMs: 500, excusedAttempts: 0, unknownModelAttempts: 0 },
       { action: 'dead-letter' },
     ]);
   });
@@ -75,6 +75,7 @@ describe('what may succeed later', () => {
         action: 'retry',
         delayMs: 500,
         excusedAttempts: 2,
+        unknownModelAttempts: 0,
       });
   });
 
@@ -84,12 +85,56 @@ describe('what may succeed later', () => {
       action: 'retry',
       delayMs: 500,
       excusedAttempts: 3,
+      unknownModelAttempts: 0,
     });
   });
 
   it('has after an outage the attempts left that it had before', () => {
     const delivery = { attempts: 9, excusedAttempts: 7 };
     expect(disposition(error, delivery)).toMatchObject({ action: 'retry', delayMs: 500 });
+  });
+});
+
+describe('a model that is unknown here', () => {
+  const error = new InferenceError('UNKNOWN_MODEL', 'reason');
+  const after = (unknownModelAttempts: number, delivery = {}, policy = {}) =>
+    disposition(error, { attempts: unknownModelAttempts + 1, unknownModelAttempts, ...delivery }, policy);
+
+  it('may be known to another worker: the request is tried again four times, each after the first delay', () => {
+    const retries = [1, 2, 3, 4].map((unknownModelAttempts) => ({
+      action: 'retry',
+      delayMs: 10,
+      excusedAttempts: 0,
+      unknownModelAttempts,
+    }));
+    expect([0, 1, 2, 3, 4].map((attempts) => after(attempts))).toEqual([
+      ...retries,
+      { action: 'dead-letter' },
+    ]);
+  });
+
+  it('is dead at once where retries are off, or the deadline would be over by then', () => {
+    expect(after(0, {}, { delaysMs: [] })).toEqual({ action: 'dead-letter' });
+    expect(after(0, {}, { remainingMs: 10 })).toEqual({ action: 'dead-letter' });
+    expect(after(0, {}, { remainingMs: 11 })).toMatchObject({ action: 'retry' });
+  });
+
+  it('is the request’s own fault, and no reason to excuse it in an outage', () => {
+    expect(error.isOwnFault).toBe(true);
+    expect(after(4, {}, { isOutage: true })).toEqual({ action: 'dead-letter' });
+    expect(after(3, {}, { isOutage: true })).toMatchObject({ delayMs: 10, excusedAttempts: 0 });
+  });
+
+  it('uses up no retry of another failure, nor another failure one of its', () => {
+    const failure = new InferenceError('PREPROCESS_FAILED', 'reason');
+    const mixed = { attempts: 4, unknownModelAttempts: 2, excusedAttempts: 0 };
+    expect(disposition(failure, mixed)).toMatchObject({ delayMs: 500, unknownModelAttempts: 2 });
+    expect(disposition(failure, { ...mixed, attempts: 5 })).toEqual({ action: 'dead-letter' });
+    expect(after(3, { attempts: 9, excusedAttempts: 3 })).toMatchObject({
+      delayMs: 10,
+      excusedAttempts: 3,
+      unknownModelAttempts: 4,
+    });
   });
 });
 

@@ -6,15 +6,21 @@ export type Disposition =
   | { readonly action: 'drop' }
   | { readonly action: 'dead-letter' }
   /** Comes again after `delayMs`. */
-  | { readonly action: 'retry'; readonly delayMs: number; readonly excusedAttempts: number };
+  | ({ readonly action: 'retry'; readonly delayMs: number } & UncountedAttempts);
+
+/** Attempts that use up no delay of those that other failures wait for. */
+export interface UncountedAttempts {
+  /** They failed in an outage. */
+  readonly excusedAttempts: number;
+  /** They came to a worker without the model. */
+  readonly unknownModelAttempts: number;
+}
 
 /** What the decision depends on, besides the error. */
-export interface FailedDelivery {
+export interface FailedDelivery extends UncountedAttempts {
   readonly isStale: boolean;
   /** This one included; 1 on the first. */
   readonly attempts: number;
-  /** Those among them that failed in an outage: they use up no delay. */
-  readonly excusedAttempts: number;
 }
 
 export interface RetryPolicy {
@@ -26,19 +32,31 @@ export interface RetryPolicy {
   readonly remainingMs: number;
 }
 
+/** While a model is rolled out, a request may come as often to workers that do not have it yet. */
+const UNKNOWN_MODEL_RETRIES = 4;
+
 /**
  * The one place in which a failure becomes an AMQP action: what may succeed later is retried, as often as there are
  * delays and as long as the deadline is not over by then; the rest is dead. What fails in an outage, or because
- * RESULTS_QUEUE is full, uses up no delay.
+ * RESULTS_QUEUE is full, uses up no delay. A model that is unknown here may be known to the worker that takes the request next:
+ * such attempts are counted apart, and each waits the first delay.
  */
 export function dispositionOf(
   error: InferenceError,
-  { isStale, attempts, excusedAttempts }: FailedDelivery,
+  { isStale, attempts, excusedAttempts, unknownModelAttempts }: FailedDelivery,
   { delaysMs, isOutage, remainingMs }: RetryPolicy,
 ): Disposition {
   if (isStale) return { action: 'drop' };
-  const isExcused = isOutage || (error.code === 'REPLY_REFUSED' && !error.isOwnFault);
-  const delayMs = isExcused ? delaysMs.at(-1) : delaysMs[attempts - excusedAttempts - 1];
+  const isUnknownModel = error.code === 'UNKNOWN_MODEL';
+  const isExcused = !isUnknownModel && (isOutage || (error.code === 'REPLY_REFUSED' && !error.isOwnFault));
+  const counted = attempts - excusedAttempts - unknownModelAttempts;
+  let delayMs = isExcused ? delaysMs.at(-1) : delaysMs[counted - 1];
+  if (isUnknownModel) delayMs = unknownModelAttempts < UNKNOWN_MODEL_RETRIES ? delaysMs[0] : undefined;
   if (!error.retryable || delayMs === undefined || delayMs >= remainingMs) return { action: 'dead-letter' };
-  return { action: 'retry', delayMs, excusedAttempts: excusedAttempts + (isExcused ? 1 : 0) };
+  return {
+    action: 'retry',
+    delayMs,
+    excusedAttempts: excusedAttempts + (isExcused ? 1 : 0),
+    unknownModelAttempts: unknownModelAttempts + (isUnknownModel ? 1 : 0),
+  };
 }

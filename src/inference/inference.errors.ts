@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'INTERNAL';
 
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
+  'UNKNOWN_MODEL', // another worker of the queue may have it
   'PREPROCESS_FAILED',
   'INFERENCE_FAILED',
   'REPLY_REFUSED',
@@ -29,7 +30,7 @@ const MAX_MESSAGE_LENGTH = 500;
 
 /** A request that gets no result. The message says what to change, in one sentence, and quotes no tensor values. */
 export class InferenceError extends Error {
-  /** True where others succeeded at the same: whatever its code is, nothing but this request is to blame. */
+  /** True where nothing but this request is to blame: others succeeded at the same, or it asks for what is not here. */
   readonly isOwnFault: boolean;
   /** True when the same request may succeed later. */
   readonly retryable: boolean;
@@ -44,7 +45,7 @@ export class InferenceError extends Error {
       options,
     );
     this.name = 'InferenceError';
-    this.isOwnFault = options?.isOwnFault ?? false;
+    this.isOwnFault = options?.isOwnFault ?? code === 'UNKNOWN_MODEL';
     this.retryable = options?.retryable ?? RETRYABLE.has(code);
   }
 

@@ -174,7 +174,11 @@ describe('InferencePipeline', () => {
     ['INVALID_REQUEST', {}, {}],
     ['UNSUPPORTED_ENCODING', request, { contentEncoding: 'br' }],
     ['UNSUPPORTED_ENCODING', request, { contentEncoding: 'gzip' }],
-    ['UNKNOWN_MODEL', request, { type: 'missing' }],
+    [
+      'UNKNOWN_MODEL',
+      request,
+      { type: 'missing', headers: { 'x-onnxmq-attempts': 4, 'x-onnxmq-attempts-unknown-model': 4 } },
+    ],
   ])('sends an error, then a dead letter, then acks: %s', async (code, body, properties) => {
     const { delivery, acks, channel, settled } = deliver(body, { ...asking, ...properties });
     pipeline.accept(delivery);
@@ -267,9 +271,24 @@ describe('InferencePipeline', () => {
     expect(publisher.published).toHaveLength(1);
   });
 
+  it('has another worker try what asks for a model that is unknown here, still suspected of what it was', async () => {
+    const suspicion = { crashes: 2, company: 1, isConclusive: false };
+    pipeline.accept(deliver(request, { ...asking, type: 'missing' }, 1, { suspicion }).delivery);
+    const headers = {
+      'x-error-code': 'UNKNOWN_MODEL',
+      'x-onnxmq-crashes': 2,
+      'x-onnxmq-attempts-unknown-model': 1,
+    };
+    expect(await publisher.nextLetter()).toMatchObject({
+      queue: 'inference.retry.1000',
+      options: { headers },
+    });
+    expect(publisher.published).toHaveLength(1);
+  });
+
   it('says no error before the last attempt, and then an error and a dead letter', async () => {
     preprocessor.gate = Promise.reject(new Error('no connection'));
-    const { delivery, settled } = deliver(request, { ...asking, headers: { 'x-attempts': 3 } });
+    const { delivery, settled } = deliver(request, { ...asking, headers: { 'x-onnxmq-attempts': 3 } });
     pipeline.accept(delivery);
     const answer = await publisher.nextAnswer();
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'PREPROCESS_FAILED' });
@@ -300,7 +319,7 @@ describe('InferencePipeline', () => {
     pipeline.accept(deliver(request, { expiration: '60000' }).delivery);
     const { headers, expiration } = (await publisher.nextLetter()).options;
     const after = Date.now();
-    const { 'x-deadline': deadline } = headers as { 'x-deadline': number };
+    const { 'x-onnxmq-deadline': deadline } = headers as { 'x-onnxmq-deadline': number };
     expect(deadline).toBeGreaterThanOrEqual(before + 59_999);
     expect(deadline).toBeLessThanOrEqual(after + 60_001);
     expect(expiration).toBeUndefined();

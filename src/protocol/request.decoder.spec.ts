@@ -132,6 +132,13 @@ describe('decodeRequest', () => {
       expect(decode({ model: '', data: [] }).model).toBeUndefined();
     });
 
+    it('is not the one that a worker has noted on a dead letter, unless somebody has changed it since', () => {
+      const noted = { 'x-model': 'default', 'x-model-resolved': 'default' };
+      expect(decode({ data: [] }, { headers: noted }).model).toBeUndefined();
+      expect(decode({ model: 'body', data: [] }, { headers: noted }).model).toBe('body');
+      expect(decode({ data: [] }, { headers: { ...noted, 'x-model': 'other' } }).model).toBe('other');
+    });
+
     it('is refused when it is no text', () => {
       for (const model of [5, 0, false]) expect(refusal({ model, data: [] }).code).toBe('INVALID_REQUEST');
       expect(refusal({ data: [] }, { headers: { 'x-model': 5 } }).code).toBe('INVALID_REQUEST');
@@ -191,6 +198,13 @@ describe('decodeRequest', () => {
       expect(remaining({ headers: { 'x-deadline': NOW + 70 }, expiration: '90' })).toBe(70);
       for (const absent of ['soon', NaN, -1, null])
         expect(remaining({ headers: { 'x-deadline': absent } })).toBe(Infinity);
+    });
+
+    it('is the one of its first attempt where a worker tries it again, or an earlier one', () => {
+      const again = { 'x-onnxmq-deadline': NOW + 70 };
+      expect(remaining({ headers: again })).toBe(70);
+      expect(remaining({ headers: { ...again, 'x-deadline': NOW + 60 } })).toBe(60);
+      expect(remaining({ headers: { ...again, 'x-deadline': NOW + 80 } })).toBe(70);
     });
 
     it.each([

@@ -12,6 +12,12 @@ import { readInput, readOutputs } from './request.tensors.js';
 export const INFER_PATTERN = 'infer';
 
 /**
+ * On a dead letter or a copy: the model that a worker has written into `x-model` because the request had no such header.
+ * A request that has both, and the same in them, asks for none by `x-model`.
+ */
+export const RESOLVED_MODEL_HEADER = 'x-model-resolved';
+
+/**
  * Decodes a body in any of the wire forms: JSON, told apart by its content, or JSON with binary tensors behind it, told by
  * a header.
  *
@@ -100,11 +106,10 @@ function requestId(body: JsonObject, message: RequestMessage): string | undefine
 
 function modelName(body: JsonObject, { properties }: RequestMessage): string | undefined {
   const { headers, type } = properties;
+  const noted = headers?.['x-model'];
+  const asked = noted === headers?.[RESOLVED_MODEL_HEADER] ? undefined : noted;
   const name =
-    unlessEmpty(headers?.['x-model']) ??
-    unlessEmpty(body['model']) ??
-    unlessEmpty(body['model_name']) ??
-    unlessEmpty(type);
+    unlessEmpty(asked) ?? unlessEmpty(body['model']) ?? unlessEmpty(body['model_name']) ?? unlessEmpty(type);
   if (!isGiven(name)) return undefined;
   if (!isString(name))
     throw invalidRequest('the model name (header x-model, `model`, `model_name`) must be a string');

@@ -42,12 +42,17 @@ export class ChannelWriter {
     };
   }
 
+  /** The largest frame of the connection, in bytes; 0: any. */
+  get frameMax(): number {
+    return this.internals.connection.frameMax;
+  }
+
   /**
    * True when {@link publish} takes it: its body is all JSON and fits in one frame, its names in short strings, and the
    * channel is not closing. amqplib takes the others, or refuses them with a reason.
    */
   takes(answer: Answer): boolean {
-    const { frameMax } = this.internals.connection;
+    const { frameMax } = this;
     return (
       !Object.hasOwn(this.internals, 'sendMessage') && // amqplib puts one that throws there
       answer.tensors === undefined &&

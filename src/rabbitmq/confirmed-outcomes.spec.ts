@@ -26,12 +26,20 @@ describe('ConfirmedOutcomes', () => {
 
   it('tells apart the attempts of a request, and other bodies', () => {
     outcomes.remember(first('a'));
-    expect(outcomes.has(again('a', { headers: { 'x-attempts': 1 } }))).toBe(false);
+    expect(outcomes.has(again('a', { headers: { 'x-onnxmq-attempts': 1 } }))).toBe(false);
     expect(outcomes.has(again('a', {}, { data: [1] }))).toBe(false);
     expect(outcomes.has(again('a'))).toBe(true);
     outcomes.remember(deliver({ data: [1] }, { messageId: 'b' }).delivery);
     expect(outcomes.has(again('b', {}, { data: [2] }))).toBe(false);
     expect(outcomes.has(again('b', {}, { data: [1] }))).toBe(true);
+  });
+
+  it('takes a dead letter that is moved back for new: what it died of is confirmed, and no outcome of now', () => {
+    outcomes.remember(first('a'));
+    const letter = { headers: { 'x-first-failed-at': '2026-11-25T11:00:00.000Z', 'x-attempts': 1 } };
+    expect(outcomes.has(again('a', letter))).toBe(false);
+    outcomes.remember(first('a', letter));
+    expect(outcomes.has(again('a', letter))).toBe(true);
   });
 
   it('tells apart requests of one id that are answered elsewhere, or as something else', () => {

@@ -11,7 +11,8 @@ const REMEMBERED_FOR_MS = 60_000;
 /**
  * The outcomes that the broker has confirmed last. A request whose ack was lost comes again; where its outcome is
  * among these, an ack is all that it still needs. Requests are told apart by `message_id` and body, and by where and as what
- * they are answered: whoever sends one again may wait elsewhere. Those without a `message_id` are not remembered, as two of them
+ * they are answered: whoever sends one again may wait elsewhere. A dead letter that is moved back is another request than the one that
+ * died, told apart by its first failure. Those without a `message_id` are not remembered, as two of them
  * may be equal.
  *
  * It is as large as the prefetch: of more messages no ack can be missing. On the way of a message it only writes, and
@@ -23,6 +24,7 @@ export class ConfirmedOutcomes {
   private readonly ids: number[] = [];
   private readonly correlationIds: number[] = [];
   private readonly replyTos: unknown[] = [];
+  private readonly firstFailures: number[] = [];
   private readonly attempts: number[] = [];
   private readonly checksums: number[] = [];
   private readonly confirmedAt: number[] = [];
@@ -34,11 +36,12 @@ export class ConfirmedOutcomes {
 
   /** The broker has confirmed the outcome of this attempt, whatever it was. */
   remember(delivery: Delivery): void {
-    const { messageId, correlationId, replyTo } = delivery.message.properties;
+    const { messageId, correlationId, replyTo, headers } = delivery.message.properties;
     if (!messageId) return;
     this.ids[this.next] = fingerprint(messageId);
     this.correlationIds[this.next] = fingerprint(correlationId);
     this.replyTos[this.next] = replyTo;
+    this.firstFailures[this.next] = fingerprint(headers?.['x-first-failed-at']);
     this.attempts[this.next] = delivery.attempts;
     this.checksums[this.next] = crc32(delivery.message.content);
     this.confirmedAt[this.next] = turnNow();
@@ -49,10 +52,11 @@ export class ConfirmedOutcomes {
   has(delivery: Delivery): boolean {
     if (!delivery.isRedelivered) return false;
     const { content, properties } = delivery.message;
-    const { messageId, correlationId, replyTo } = properties;
+    const { messageId, correlationId, replyTo, headers } = properties;
     if (!messageId) return false;
     this.sort();
-    const names = [fingerprint(messageId), fingerprint(correlationId), replyTo];
+    const firstFailure = fingerprint(headers?.['x-first-failed-at']);
+    const names = [fingerprint(messageId), fingerprint(correlationId), replyTo, firstFailure];
     const key = keyOf([...names, delivery.attempts, crc32(content)]);
     const times = this.known.get(key);
     const confirmedAt = times?.shift();
@@ -62,7 +66,7 @@ export class ConfirmedOutcomes {
 
   private sort(): void {
     for (const [index, id] of this.ids.entries()) {
-      const names = [id, this.correlationIds[index], this.replyTos[index]];
+      const names = [id, this.correlationIds[index], this.replyTos[index], this.firstFailures[index]];
       const key = keyOf([...names, this.attempts[index], this.checksums[index]]);
       const times = this.known.get(key);
       const confirmedAt = this.confirmedAt[index] as number;
@@ -71,7 +75,12 @@ export class ConfirmedOutcomes {
       if (!times) this.known.set(key, [confirmedAt]);
     }
     this.ids.length = this.correlationIds.length = this.replyTos.length = 0;
-    this.attempts.length = this.checksums.length = this.confirmedAt.length = this.next = 0;
+    this.firstFailures.length =
+      this.attempts.length =
+      this.checksums.length =
+      this.confirmedAt.length =
+      this.next =
+        0;
     for (const key of this.known.keys()) {
       if (this.known.size <= this.capacity.prefetch) break;
       this.known.delete(key);

@@ -58,6 +58,11 @@ export class ConfirmedPublisher {
     return this.isBlocked ? 'blocked' : 'open';
   }
 
+  /** The largest frame that the broker takes, in bytes; 0: any, or not known yet. */
+  get frameMax(): number {
+    return this.writer?.frameMax ?? 0;
+  }
+
   /** True while a queue that is full refuses messages; they are sent again and again. */
   get isRefused(): boolean {
     return this.refusals.isRecent;

@@ -3,7 +3,8 @@ import { turnNow } from '../turn-clock.js';
 import { AckCoalescer } from './ack.coalescer.js';
 import { Delivery, DeliveryCustody } from './delivery.js';
 import { Survivors } from './survivors.js';
-import { CRASHES_HEADER, SuspicionRule, UNSUSPECTED } from './suspicion.js';
+import { forgetFormerLife, isCopy } from './history.js';
+import { SuspicionRule, UNSUSPECTED } from './suspicion.js';
 
 /** All that the worker has in hand, of whatever channel, and what it knows of messages that come again. */
 export class Custody implements DeliveryCustody {
@@ -21,11 +22,11 @@ export class Custody implements DeliveryCustody {
   private readonly suspicions: SuspicionRule;
 
   /**
-   * @param deliveryLimit of the queue
+   * @param deliveryLimit of the queue; undefined: it does not count deliveries, as classic queues do not
    * @param prefetch how many messages may be in hand while nothing is suspect
    */
   constructor(
-    deliveryLimit: number,
+    deliveryLimit: number | undefined,
     private readonly prefetch: () => number,
   ) {
     this.suspicions = new SuspicionRule(deliveryLimit, prefetch, this.lost, this.handedBack);
@@ -33,8 +34,10 @@ export class Custody implements DeliveryCustody {
 
   take(message: ConsumeMessage, acks: AckCoalescer): Delivery {
     const { fields, properties } = message;
-    const hasComeBefore = fields.redelivered || properties.headers?.[CRASHES_HEADER] !== undefined;
-    const suspicion = hasComeBefore ? this.suspicions.of(message) : UNSUSPECTED;
+    const { headers } = properties;
+    const hasHistory = isCopy(headers);
+    if (headers && hasHistory) forgetFormerLife(headers);
+    const suspicion = fields.redelivered || hasHistory ? this.suspicions.of(message) : UNSUSPECTED;
     if (suspicion !== UNSUSPECTED) this.suspects++;
     if (this.inHand++ === 0) this.lastProgressAt = turnNow();
     return new Delivery(message, acks, this, suspicion);

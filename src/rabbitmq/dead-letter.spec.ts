@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { deliver } from '../../test/support/messages.js';
 import { InferenceError } from '../inference/inference.errors.js';
 import { deadLetterProperties, reasonHeaders } from './dead-letter.js';
+import { historyHeaders } from './history.js';
 
 const error = new InferenceError('SHAPE_MISMATCH', 'send 64 elements');
 
@@ -31,7 +32,7 @@ describe('a dead letter', () => {
   });
 
   it('says in headers what went wrong, how often, since when and with which model', () => {
-    const { headers } = letterOf({ headers: { 'x-attempts': 1 } }, 'digits');
+    const { headers } = letterOf({ headers: { 'x-onnxmq-attempts': 1 } }, 'digits');
     expect(headers).toMatchObject({
       'x-error-code': 'SHAPE_MISMATCH',
       'x-error-message': 'send 64 elements',
@@ -43,17 +44,53 @@ describe('a dead letter', () => {
   });
 
   it('keeps the moment of the first failure, and the model that was asked for where none was found', () => {
-    const received = { 'x-first-failed-at': '2024-01-01T00:00:00.000Z', 'x-model': 'asked' };
-    expect(letterOf({ headers: received }).headers).toMatchObject(received);
+    const moment = '2024-01-01T00:00:00.000Z';
+    const copy = { 'x-onnxmq-attempts': 1, 'x-onnxmq-first-failed-at': moment, 'x-model': 'asked' };
+    const expected = { 'x-first-failed-at': moment, 'x-model': 'asked' };
+    expect(letterOf({ headers: copy }).headers).toMatchObject(expected);
+  });
+
+  it('holds nothing that a worker would count: moved back to the request queue, it begins anew', () => {
+    const counted = historyHeaders({
+      attempts: 4,
+      excusedAttempts: 1,
+      unknownModelAttempts: 2,
+      crashes: 3,
+      firstFailedAt: '2024-01-01T00:00:00.000Z',
+      deadline: 5,
+    });
+    const { headers } = letterOf({ headers: { ...counted, own: 1 } }, 'digits');
+    expect(Object.keys(headers as object).filter((name) => name in counted)).toEqual([]);
+    const again = deliver({}, { headers });
+    expect(again.delivery).toMatchObject({ attempts: 1, excusedAttempts: 0, unknownModelAttempts: 0 });
+    const next = reasonHeaders(again.delivery, error);
+    expect(next).toMatchObject({ 'x-attempts': 1 });
+    expect(next['x-first-failed-at']).not.toBe('2024-01-01T00:00:00.000Z');
+  });
+
+  it('says of a model that the request did not ask for by a header that the worker has noted it', () => {
+    const noted = letterOf({}, 'digits').headers;
+    expect(noted).toMatchObject({ 'x-model': 'digits', 'x-model-resolved': 'digits' });
+    const asked = letterOf({ headers: { 'x-model': 'digits' } }, 'digits').headers;
+    expect(asked).not.toHaveProperty('x-model-resolved');
+    const again = letterOf({ headers: noted }, 'letters').headers;
+    expect(again).toMatchObject({ 'x-model': 'letters', 'x-model-resolved': 'letters' });
   });
 
   it.each([
-    ['x-attempts', [-1e300, 2 ** 50 + 0.5, -3, 'many']],
-    ['x-first-failed-at', ['x'.repeat(70_000), -1e300]],
+    ['a name of 70,000 letters', 'm'.repeat(70_000), `${'m'.repeat(100)}…`],
+    ['a value that cannot be written again', { '!': 'odd' }, '(no text)'],
+  ])('asks for no other model where that was asked for by %s', (_, model, name) => {
+    expect(letterOf({ headers: { 'x-model': model } }).headers).toMatchObject({ 'x-model': name });
+  });
+
+  it.each([
+    ['x-onnxmq-attempts', [-1e300, 2 ** 50 + 0.5, -3, 'many']],
+    ['x-onnxmq-first-failed-at', ['x'.repeat(70_000), -1e300]],
     ['inference-header-content-length', [2 ** 50 + 0.5, '9'.repeat(70_000)]],
   ])('takes no %s into its reason that could not be written again', (name, values) => {
     for (const value of values) {
-      const { delivery } = deliver({}, { headers: { [name]: value } });
+      const { delivery } = deliver({}, { headers: { 'x-onnxmq-attempts': 1, [name]: value } });
       expect(Object.values(reasonHeaders(delivery, error))).not.toContain(value);
     }
   });
@@ -73,13 +110,6 @@ describe('a dead letter', () => {
     for (const name of ['CC', 'BCC', 'x-delivery-count', 'x-acquired-count'])
       expect(letter.headers).not.toHaveProperty([name]);
     expect(letter.headers).toMatchObject({ 'x-expiration': '100', 'x-user-id': 'guest' });
-  });
-
-  it('leaves out what has become too long by being read, as bytes that are no UTF-8 do', () => {
-    const [long, fits] = ['\ufffd'.repeat(86), '\ufffd'.repeat(85)];
-    const letter = letterOf({ correlationId: long, messageId: fits, type: long, replyTo: 'answers' });
-    expect(letter).toMatchObject({ messageId: fits, replyTo: 'answers' });
-    for (const name of ['correlationId', 'type']) expect(letter).not.toHaveProperty(name);
   });
 
   it('cuts a message that is too long for a header', () => {

@@ -1,13 +1,17 @@
 import type { MessageProperties, Options } from 'amqplib';
 import { InferenceError } from '../inference/inference.errors.js';
 import { JSON_LENGTH_HEADER } from '../protocol/binary-tensors.js';
+import { RESOLVED_MODEL_HEADER } from '../protocol/request.decoder.js';
 import { Delivery } from './delivery.js';
+import { headerBytes } from './header-bytes.js';
+import { historyOf, isHistory } from './history.js';
 
 /** The broker acts on these, or counts with them: on a copy they would do harm. */
 const BROKER_HEADERS = ['CC', 'BCC', 'x-delivery-count', 'x-acquired-count'];
 
 /** Of those that are taken over into the reason. */
 const MAX_HEADER_LENGTH = 100;
+const MAX_MODEL_BYTES = 1000;
 
 const KEPT_PROPERTIES = [
   'contentType',
@@ -32,11 +36,25 @@ export function reasonHeaders(
     'x-error-code': error.code,
     'x-error-message': error.message,
     'x-attempts': delivery.attempts,
-    'x-first-failed-at': shortText(headers['x-first-failed-at']) ?? new Date().toISOString(),
-    ...(model === undefined ? {} : { 'x-model': model }),
+    'x-first-failed-at': historyOf(headers).firstFailedAt ?? new Date().toISOString(),
+    ...modelHeaders(headers, model),
     ...displacedHeaders(delivery),
     ...jsonLengthHeader(headers[JSON_LENGTH_HEADER]),
   };
+}
+
+/**
+ * The model, where it is known. One that was asked for by a name that no copy has room for stays one that nobody knows:
+ * without it the request would be another model's.
+ */
+function modelHeaders(headers: Record<string, unknown>, model: string | undefined): Record<string, unknown> {
+  const asked = headers['x-model'];
+  if (model !== undefined) {
+    const isNoted = !asked || asked === headers[RESOLVED_MODEL_HEADER];
+    return { 'x-model': model, ...(isNoted ? { [RESOLVED_MODEL_HEADER]: model } : {}) };
+  }
+  if (asked === undefined || (headerBytes('x-model', asked) ?? Infinity) <= MAX_MODEL_BYTES) return {};
+  return { 'x-model': typeof asked === 'string' ? `${asked.slice(0, MAX_HEADER_LENGTH)}…` : '(no text)' };
 }
 
 /** Of a body with binary tensors. */
@@ -65,16 +83,15 @@ export function deadLetterProperties(delivery: Delivery, reason: Record<string, 
   return { ...kept, headers: { ...headers, ...reason } };
 }
 
-/** The properties of a message that a copy of it may have: without those on which the broker would act. */
+/** The properties of a message that a copy of it may have: without those on which broker or workers would act. */
 export function copiedProperties(
   properties: MessageProperties,
 ): Options.Publish & { headers: Record<string, unknown> } {
-  const headers = Object.entries(properties.headers ?? {}).filter(([name]) => !BROKER_HEADERS.includes(name));
-  const kept = KEPT_PROPERTIES.map((name) => [name, properties[name] as unknown]).filter(canBeWritten);
+  const headers = Object.entries(properties.headers ?? {}).filter(
+    ([name]) => !BROKER_HEADERS.includes(name) && !isHistory(name),
+  );
+  const kept = KEPT_PROPERTIES.map((name) => [name, properties[name] as unknown] as const).filter(
+    ([, value]) => value !== undefined,
+  );
   return { ...Object.fromEntries(kept), headers: Object.fromEntries(headers) };
-}
-
-/** AMQP has room for 255 bytes. What came in as bytes that are no UTF-8 has become longer by being read. */
-function canBeWritten([, value]: readonly unknown[]): boolean {
-  return typeof value !== 'string' || Buffer.byteLength(value) <= 255;
 }

@@ -76,7 +76,8 @@ describe('Delivery', () => {
 
   it('counts its attempts from the header, this one included', () => {
     expect(inHand().delivery.attempts).toBe(1);
-    expect(inHand({ 'x-attempts': 2 }).delivery.attempts).toBe(3);
-    expect(inHand({ 'x-attempts': 'many' }).delivery.attempts).toBe(1);
+    expect(inHand({ 'x-onnxmq-attempts': 2 }).delivery.attempts).toBe(3);
+    expect(inHand({ 'x-onnxmq-attempts': 'many' }).delivery.attempts).toBe(1);
+    expect(inHand({ 'x-attempts': 2 }).delivery.attempts).toBe(1); // a dead letter’s, which has come back
   });
 });

@@ -1,6 +1,7 @@
 import type { ConsumeMessage } from 'amqplib';
 import { turnNow } from '../turn-clock.js';
 import { AckCoalescer } from './ack.coalescer.js';
+import { historyOf } from './history.js';
 import { Suspicion, UNSUSPECTED } from './suspicion.js';
 
 /** Who is told what became of a delivery. */
@@ -40,12 +41,17 @@ export class Delivery {
 
   /** This attempt included. */
   get attempts(): number {
-    return 1 + this.count('x-attempts');
+    return 1 + historyOf(this.message.properties.headers).attempts;
   }
 
   /** The earlier attempts that failed in an outage. */
   get excusedAttempts(): number {
-    return this.count('x-attempts-excused');
+    return historyOf(this.message.properties.headers).excusedAttempts;
+  }
+
+  /** The earlier attempts that came to a worker without the model. */
+  get unknownModelAttempts(): number {
+    return historyOf(this.message.properties.headers).unknownModelAttempts;
   }
 
   /** True when the broker has the message again: whatever is done with it now is done twice. */
@@ -69,11 +75,6 @@ export class Delivery {
   /** Nothing to tell the broker: it has the message again. */
   drop(): void {
     this.settle();
-  }
-
-  private count(header: string): number {
-    const count: unknown = this.message.properties.headers?.[header];
-    return Number.isSafeInteger(count) && (count as number) >= 0 ? (count as number) : 0;
   }
 
   private settle(): boolean {

@@ -183,8 +183,8 @@ describe('Intake', () => {
       await turn();
       const { letters } = transport.publisher;
       expect(letters.map(({ queue, options }) => [queue, options.messageId, options.headers])).toEqual([
-        ['jobs', 'm2', { own: 1, 'x-crashes': 2 }],
-        ['jobs', 'm3', { own: 1, 'x-crashes': 2 }],
+        ['jobs', 'm2', { own: 1, 'x-onnxmq-attempts': 0, 'x-onnxmq-crashes': 2 }],
+        ['jobs', 'm3', { own: 1, 'x-onnxmq-attempts': 0, 'x-onnxmq-crashes': 2 }],
       ]);
       await turn();
       expect(channel.settling.settlements).toEqual([]);
@@ -219,9 +219,25 @@ describe('Intake', () => {
 
     it('suspects such a copy as much as what it is a copy of', async () => {
       const channel = await manager.connect();
-      channel.send(consumeMessage({}, { headers: { 'x-crashes': 4 } }, 1));
+      channel.send(consumeMessage({}, { headers: { 'x-onnxmq-attempts': 0, 'x-onnxmq-crashes': 4 } }, 1));
       await turn();
       expect(delivered[0]?.suspicion).toMatchObject({ crashes: 4, company: 1, isConclusive: true });
+    });
+
+    it('suspects no dead letter that is moved back, also where RabbitMQ itself gave up such a copy', async () => {
+      const channel = await manager.connect();
+      const died = (queue: string) => ({ 'x-death': [{ queue, reason: 'delivery_limit', count: 1 }] });
+      const condemned = { 'x-onnxmq-attempts': 3, 'x-onnxmq-crashes': 4, 'x-onnxmq-deadline': 5 };
+      channel.send(consumeMessage({}, { headers: { 'x-error-code': 'CRASH_SUSPECT', 'x-crashes': 4 } }, 1));
+      channel.send(consumeMessage({}, { headers: { ...condemned, ...died('jobs') } }, 2));
+      channel.send(consumeMessage({}, { headers: { ...condemned, ...died('jobs.retry.100') } }, 3));
+      await turn();
+      expect(delivered.map(({ suspicion, attempts }) => [suspicion.crashes, attempts])).toEqual([
+        [0, 1],
+        [0, 1],
+        [4, 4],
+      ]);
+      expect(delivered[1]?.message.properties.headers).toEqual(died('jobs'));
     });
   });
 

@@ -2,8 +2,9 @@ import { readDeadline } from '../protocol/request.deadline.js';
 import { ConfirmedPublisher } from './confirmed.publisher.js';
 import { displacedHeaders } from './dead-letter.js';
 import { Delivery } from './delivery.js';
-import { retryHeaders, retryProperties } from './retry.js';
-import { CRASHES_HEADER } from './suspicion.js';
+import { historyHeaders, historyOf } from './history.js';
+import { writable } from './left-out.js';
+import { retryProperties } from './retry.js';
 
 /**
  * Puts a suspect to the end of its queue, as a copy that says what is held against it. The broker counts anew with
@@ -14,15 +15,15 @@ import { CRASHES_HEADER } from './suspicion.js';
 export async function putAside(
   delivery: Delivery,
   queue: string,
-  publisher: Pick<ConfirmedPublisher, 'publish'>,
+  publisher: Pick<ConfirmedPublisher, 'publish' | 'frameMax'>,
 ): Promise<boolean> {
   const { message, suspicion, receivedAt } = delivery;
   // Not the body's: whatever kills the worker may do so in reading it.
   const deadline = readDeadline(message.properties, undefined, receivedAt);
-  const added = retryHeaders(displacedHeaders(delivery), 0, deadline);
-  const properties = retryProperties(delivery, added);
-  const headers = { ...(properties.headers as object), [CRASHES_HEADER]: suspicion.crashes };
-  const options = { ...properties, headers, persistent: true, mandatory: true };
+  const history = { ...historyOf(message.properties.headers), crashes: suspicion.crashes, deadline };
+  const added = { ...displacedHeaders(delivery), ...historyHeaders(history) };
+  const properties = writable(retryProperties(delivery, added), added, publisher.frameMax);
+  const options = { ...properties, persistent: true, mandatory: true };
   try {
     await publisher.publish({ queue, content: message.content, options }, delivery);
   } catch {

@@ -65,7 +65,10 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
     private readonly confirmed: ConfirmedPublisher,
   ) {
     super({ urls: settings.RABBITMQ_URL, queue: settings.REQUEST_QUEUE, noAck: false });
-    this.custody = new Custody(settings.DELIVERY_LIMIT, () => capacity.prefetch);
+    this.custody = new Custody(
+      settings.QUEUE_TYPE === 'quorum' ? settings.DELIVERY_LIMIT : undefined,
+      () => capacity.prefetch,
+    );
     this.pause = new Pause(this.caution, this.custody, () => (this.isStopping ? undefined : this.intake));
     const { longestIoWaitMs } = capacity;
     this.overdue = new Overdue(settings.CONSUMER_TIMEOUT_MS, longestIoWaitMs, confirmed, (delivery) =>

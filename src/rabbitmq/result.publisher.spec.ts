@@ -221,31 +221,21 @@ describe('ResultPublisher', () => {
     });
 
     it.each([
-      ['the reason does not fit beside them', new RangeError('too large')],
-      ['they are of types that cannot be written again', new TypeError('no such type')],
-    ])('goes without the headers received where %s', async (_, failure) => {
-      publisher.answer = (message) =>
-        'options' in message && 'own' in (message.options.headers ?? {})
-          ? Promise.reject(failure)
-          : Promise.resolve();
-      await results().bury(deliver({}, { headers: { own: 1 } }).delivery, {}, error, undefined);
+      ['for which there is no room beside the others', 'x'.repeat(70_000), '70009 bytes'],
+      ['of a type that cannot be written again', { '!': 'odd' }, 'cannot be written'],
+    ])('goes without a header %s, and says so', async (_, own, why) => {
+      const received = { own, tenant: 7, 'inference-header-content-length': 77 };
+      await results().bury(deliver({}, { headers: received }).delivery, {}, error, undefined);
       const { headers } = publisher.letters.at(-1)?.options ?? {};
-      expect(publisher.published).toHaveLength(2);
-      expect(headers).toMatchObject({ 'x-error-code': 'SHAPE_MISMATCH' });
+      expect(publisher.published).toHaveLength(1);
+      expect(headers).toMatchObject({
+        tenant: 7,
+        'inference-header-content-length': 77,
+        'x-error-code': 'SHAPE_MISMATCH',
+        'x-headers-left-out': `own (${why})`,
+      });
       expect(headers).not.toHaveProperty('own');
       expect(activity.takeSummary().deadLettered).toBe(1);
-    });
-
-    it('keeps even then how long the JSON is that precedes its binary tensors', async () => {
-      publisher.answer = (message) =>
-        'options' in message && 'own' in (message.options.headers ?? {})
-          ? Promise.reject(new RangeError('too large'))
-          : Promise.resolve();
-      const headers = { own: 1, 'inference-header-content-length': 77 };
-      await results().bury(deliver({}, { headers }).delivery, {}, error, undefined);
-      expect(publisher.letters.at(-1)?.options.headers).toMatchObject({
-        'inference-header-content-length': 77,
-      });
     });
 
     it('fails, uncounted, where there is no dead-letter queue', async () => {

@@ -13,10 +13,19 @@ import { isDirectReply } from './outgoing.js';
 import { PublishAbandonedError, RefusedError, TooLargeError, UnroutableError } from './publish.errors.js';
 import { deadLetterProperties, reasonHeaders } from './dead-letter.js';
 import { Delivery } from './delivery.js';
-import { retryHeaders, retryProperties } from './retry.js';
+import { historyHeaders } from './history.js';
+import { writable } from './left-out.js';
+import { retryProperties } from './retry.js';
 import { deadLetterQueue, retryQueue } from './topology.js';
 
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
+
+/** A further attempt. */
+interface Retry {
+  readonly delayMs: number;
+  readonly excusedAttempts: number;
+  readonly unknownModelAttempts: number;
+}
 
 /** Sends the outcome of a delivery where it belongs, and counts it. Each method resolves when the broker has confirmed. */
 @Injectable()
@@ -95,38 +104,43 @@ export class ResultPublisher {
   /**
    * The request itself, to the retry queue of that delay.
    *
-   * @param retry when, and how many attempts were excused so far
+   * @param retry when, and which attempts have used up no delay so far
    * @param about the model, where it is known, and the deadline on the clock of `performance.now()`
    * @throws UnroutableError when there is no such queue
    */
   async retry(
     delivery: Delivery,
     error: InferenceError,
-    retry: { readonly delayMs: number; readonly excusedAttempts: number },
+    retry: Retry,
     about: { readonly model?: string; readonly deadline?: number },
   ): Promise<void> {
     const reason = reasonHeaders(delivery, error, about.model);
-    const headers = retryHeaders(reason, retry.excusedAttempts, about.deadline);
+    const history = historyHeaders({
+      ...retry,
+      attempts: delivery.attempts,
+      // Where it was at work without a crash, nothing is held against it any more.
+      crashes: error.code === 'UNKNOWN_MODEL' ? delivery.suspicion.crashes : 0,
+      firstFailedAt: String(reason['x-first-failed-at']),
+      deadline: about.deadline,
+    });
+    const headers = { ...reason, ...history };
     const queue = retryQueue(this.settings, retry.delayMs);
     await this.forward(delivery, queue, retryProperties(delivery, headers), headers);
     this.activity.retried();
     this.outcomes.remember(delivery);
   }
 
-  /** @param least the headers that must go with it, also where those received cannot be written again */
+  /** @param essential the headers that must go with it, also where there is no room for all that were received */
   private async forward(
     delivery: Delivery,
     queue: string,
     properties: Options.Publish,
-    least: Record<string, unknown>,
+    essential: Record<string, unknown>,
   ): Promise<void> {
     const { content } = delivery.message;
-    const options = { ...properties, persistent: true, mandatory: true };
-    await this.publisher.publish({ queue, content, options }, delivery).catch((failure: unknown) => {
-      // Headers that amqplib cannot write again: over 64 KiB with the reason, or of types it only reads.
-      if (!(failure instanceof RangeError || failure instanceof TypeError)) throw failure;
-      return this.publisher.publish({ queue, content, options: { ...options, headers: least } }, delivery);
-    });
+    const fitting = writable(properties, essential, this.publisher.frameMax);
+    const options = { ...fitting, persistent: true, mandatory: true };
+    await this.publisher.publish({ queue, content, options }, delivery);
   }
 
   private answer(

@@ -1,16 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
 import { deliver } from '../../test/support/messages.js';
-import { retryHeaders, retryProperties } from './retry.js';
+import { historyHeaders } from './history.js';
+import { retryProperties } from './retry.js';
 
-const reason = { 'x-error-code': 'INTERNAL', 'x-attempts': 1 };
+const history = { attempts: 1, excusedAttempts: 0, unknownModelAttempts: 0, crashes: 0 };
+const added = { 'x-error-code': 'INTERNAL', 'x-attempts': 1, ...historyHeaders(history) };
 
-describe('a request that is tried again', () => {
-  it('is as received, with the reason in headers', () => {
+describe('a copy that goes back to the request queue', () => {
+  it('is the request as received, with the reason and the history in headers', () => {
     const received = { messageId: 'm', correlationId: 'c', replyTo: 'answers', priority: 3 };
     const { delivery } = deliver({}, { ...received, headers: { traceparent: 't' } });
-    expect(retryProperties(delivery, retryHeaders(reason, 0))).toEqual({
+    expect(retryProperties(delivery, added)).toEqual({
       ...received,
-      headers: { traceparent: 't', ...reason },
+      headers: { traceparent: 't', ...added },
     });
   });
 
@@ -22,16 +24,18 @@ describe('a request that is tried again', () => {
       CC: ['q'],
     };
     const { delivery } = deliver({}, { headers: { ...headers, 'x-deathly': 1 } });
-    expect(retryProperties(delivery, reason).headers).toEqual({ 'x-deathly': 1, ...reason });
+    expect(retryProperties(delivery, added).headers).toEqual({ 'x-deathly': 1, ...added });
   });
 
-  it('says how many of its attempts are excused, and until when it is wanted', () => {
-    const before = Date.now();
-    const headers = retryHeaders(reason, 2, performance.now() + 60_000);
-    expect(headers).toMatchObject({ ...reason, 'x-attempts-excused': 2 });
-    const remainingMs = Number(headers['x-deadline']) - before;
-    expect(Number.isInteger(remainingMs)).toBe(true);
-    expect(remainingMs).toBeGreaterThanOrEqual(59_999);
-    expect(retryHeaders(reason, 0)).toEqual(reason);
+  it('has its history anew: nothing of the former one is left', () => {
+    const former = historyHeaders({
+      ...history,
+      excusedAttempts: 1,
+      unknownModelAttempts: 1,
+      crashes: 2,
+      deadline: 0,
+    });
+    const { delivery } = deliver({}, { headers: former });
+    expect(retryProperties(delivery, added).headers).toEqual(added);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { consumeMessage } from '../../test/support/messages.js';
+import { historyHeaders } from './history.js';
 import { SuspicionRule, UNSUSPECTED } from './suspicion.js';
 import { Survivors } from './survivors.js';
 
@@ -9,6 +10,10 @@ const COHORT = 10;
 
 /** A message that comes again. */
 const returned = (headers: object) => consumeMessage({}, { headers }, 1, true);
+
+/** The headers of a copy that was put aside. */
+const copy = (history: { crashes: number }) =>
+  historyHeaders({ attempts: 0, excusedAttempts: 0, unknownModelAttempts: 0, ...history });
 
 function suspicionOf(returns: number, { limit = 5, survived = 0 } = {}) {
   const survivors = new Survivors();
@@ -50,7 +55,7 @@ describe('SuspicionRule', () => {
 
   it.each([1, 2, 3])('with DELIVERY_LIMIT=%i has also a copy that was put aside alone', (limit) => {
     const rule = new SuspicionRule(limit, () => PREFETCH, new Survivors(), new Survivors());
-    expect(rule.of(consumeMessage({}, { headers: { 'x-crashes': 1 } })).company).toBe(1);
+    expect(rule.of(consumeMessage({}, { headers: copy({ crashes: 1 }) })).company).toBe(1);
   });
 
   it('gives no message up that was not alone once before', () => {
@@ -64,17 +69,38 @@ describe('SuspicionRule', () => {
 
   it('holds against the copy that was put aside what was held against the message, and its own returns as well', () => {
     const rule = new SuspicionRule(5, () => PREFETCH, new Survivors(), new Survivors());
-    const copy = consumeMessage({}, { headers: { 'x-crashes': 1 } });
-    expect(rule.of(copy)).toEqual({ crashes: 1, company: COHORT, isConclusive: false });
-    const returnedCopy = returned({ 'x-crashes': 1, 'x-delivery-count': 2 });
+    expect(rule.of(consumeMessage({}, { headers: copy({ crashes: 1 }) }))).toEqual({
+      crashes: 1,
+      company: COHORT,
+      isConclusive: false,
+    });
+    const returnedCopy = returned({ ...copy({ crashes: 1 }), 'x-delivery-count': 2 });
     expect(rule.of(returnedCopy)).toEqual({ crashes: 3, company: 1, isConclusive: false });
-    const handedBack = returned({ 'x-crashes': 2, 'x-acquired-count': 1 });
+    const handedBack = returned({ ...copy({ crashes: 2 }), 'x-acquired-count': 1 });
     expect(rule.of(handedBack)).toEqual({ crashes: 2, company: 1, isConclusive: false });
   });
 
   it('has a message of a classic queue, which does not count, alone, and never gives it up', () => {
     const rule = new SuspicionRule(1, () => PREFETCH, new Survivors(), new Survivors());
     expect(rule.of(returned({}))).toEqual({ crashes: 1, company: 1, isConclusive: false });
+  });
+
+  it('believes no count in a classic queue, where the producer wrote it or another queue that it was in', () => {
+    const rule = new SuspicionRule(undefined, () => PREFETCH, new Survivors(), new Survivors());
+    const alone = { company: 1, isConclusive: false };
+    expect(rule.of(returned({ 'x-delivery-count': 9 }))).toEqual({ crashes: 1, ...alone });
+    expect(rule.of(returned({ 'x-delivery-count': 9, 'x-acquired-count': 9 }))).toEqual({
+      crashes: 1,
+      ...alone,
+    });
+    expect(rule.of(consumeMessage({}, { headers: copy({ crashes: 9 }) }))).toEqual({ crashes: 9, ...alone });
+  });
+
+  it('does not count how often a dead letter was looked at before it was moved back', () => {
+    const rule = new SuspicionRule(5, () => PREFETCH, new Survivors(), new Survivors());
+    // RabbitMQ 4.3 leaves that count until it has one of its own.
+    expect(rule.of(returned({ 'x-delivery-count': 4, 'x-acquired-count': 1 }))).toBe(UNSUSPECTED);
+    expect(rule.of(returned({ 'x-delivery-count': 1, 'x-acquired-count': 3 })).crashes).toBe(1);
   });
 
   it('does not suspect a message of a classic queue that this process has lived with', () => {

@@ -1,4 +1,5 @@
 import type { ConsumeMessage } from 'amqplib';
+import { historyOf } from './history.js';
 import { Survivors } from './survivors.js';
 
 /** What is held against a message that may have killed a worker. */
@@ -10,9 +11,6 @@ export interface Suspicion {
   /** It has had its chances: beginning it once more would only cost another crash. */
   readonly isConclusive: boolean;
 }
-
-/** On a copy that was put aside: the crashes of the message that it is a copy of. */
-export const CRASHES_HEADER = 'x-crashes';
 
 export const UNSUSPECTED: Suspicion = { crashes: 0, company: Infinity, isConclusive: false };
 
@@ -30,35 +28,44 @@ export class SuspicionRule {
   private readonly conclusive: number;
 
   /**
-   * @param deliveryLimit of the queue
+   * @param deliveryLimit of the queue; undefined: it does not count deliveries
    * @param prefetch how many messages may be in hand while nothing is suspect
    * @param lost what this process had in hand when a channel was lost
    * @param handedBack what it gave back of its own will
    */
   constructor(
-    deliveryLimit: number,
+    private readonly deliveryLimit: number | undefined,
     private readonly prefetch: () => number,
     private readonly lost: Survivors,
     private readonly handedBack: Survivors,
   ) {
-    this.conclusive = Math.max(2, deliveryLimit - 1);
+    this.conclusive = deliveryLimit === undefined ? Infinity : Math.max(2, deliveryLimit - 1);
   }
 
   /** The suspicion against a message that has come before: as it is, or as the copy that was put aside. */
   of(message: ConsumeMessage): Suspicion {
-    const { headers } = message.properties;
-    const earlier: unknown = headers?.[CRASHES_HEADER];
-    const before = typeof earlier === 'number' ? earlier : 0;
+    const before = historyOf(message.properties.headers).crashes;
     if (!message.fields.redelivered) return this.judge(0, before);
-    // RabbitMQ 4.3 counts what was handed back only as taken before.
-    const isCountedApart = headers?.['x-acquired-count'] !== undefined;
+    const { returns, isCountedApart } = this.countsOf(message);
     const survived =
       this.lost.timesSurvived(message) + (isCountedApart ? 0 : this.handedBack.timesSurvived(message));
-    const returns: unknown = headers?.['x-delivery-count'];
-    if (typeof returns === 'number') return this.judge(returns, before + Math.max(0, returns - survived));
+    if (returns !== undefined) return this.judge(returns, before + Math.max(0, returns - survived));
     if (survived > 0 || isCountedApart) return this.judge(0, before);
     // A classic queue says that it came before, not how often: it can be kept from others, but not be given up.
     return { crashes: before + 1, company: 1, isConclusive: false };
+  }
+
+  /** What the queue has counted; a queue that does not count leaves such headers as the producer wrote them. */
+  private countsOf({ properties }: ConsumeMessage): { returns?: number; isCountedApart: boolean } {
+    const headers = this.deliveryLimit === undefined ? undefined : properties.headers;
+    const returns: unknown = headers?.['x-delivery-count'];
+    const acquired: unknown = headers?.['x-acquired-count'];
+    // RabbitMQ 4.3 counts what was handed back only as taken before.
+    const isCountedApart = acquired !== undefined;
+    // What a message was returned more often than it was taken, it was in another queue: RabbitMQ 4.3 leaves the count of a
+    // dead letter that is moved until it has one of its own.
+    const isOfOtherQueue = typeof acquired === 'number' && (returns as number) > acquired;
+    return { returns: typeof returns === 'number' && !isOfOtherQueue ? returns : undefined, isCountedApart };
   }
 
   private judge(returns: number, crashes: number): Suspicion {

@@ -25,6 +25,13 @@ export function retryQueue({ REQUEST_QUEUE }: Pick<Settings, 'REQUEST_QUEUE'>, d
   return `${REQUEST_QUEUE}.retry.${delayMs}`;
 }
 
+const RETRY_QUEUE = /\.retry\.\d+$/;
+
+/** Whether a queue has a name as {@link retryQueue} gives it. */
+export function isRetryQueue(name: string): boolean {
+  return RETRY_QUEUE.test(name);
+}
+
 /** The queues that the worker needs, each before the one that refers to it. All are durable. */
 export function queuesOf(settings: TopologySettings): WorkerQueue[] {
   const { REQUEST_QUEUE, RESULTS_QUEUE, QUEUE_TYPE, DELIVERY_LIMIT, RETRY_DELAYS_MS } = settings;

@@ -36,6 +36,18 @@ export async function onBrokerNode(script: string): Promise<void> {
     });
 }
 
+/** Moves all that is in a queue to another, by a shovel, as the management page's "Move messages" does. */
+export async function shovel(from: string, to: string): Promise<void> {
+  if (!control) throw new Error('the broker was given by RABBITMQ_URL; the tests do not tamper with it');
+  const plugins = (name: string) => name.replace(/rabbitmqctl$/, 'rabbitmq-plugins');
+  await run(plugins(control.file), [...control.args.map(plugins), 'enable', 'rabbitmq_shovel'], {
+    env: { ...process.env, ...control.env },
+  });
+  const ends = { 'src-uri': 'amqp://', 'src-queue': from, 'dest-uri': 'amqp://', 'dest-queue': to };
+  const parameters = { ...ends, 'src-delete-after': 'queue-length', 'ack-mode': 'on-confirm' };
+  await rabbitmqctl('set_parameter', 'shovel', `move ${from}`, JSON.stringify(parameters));
+}
+
 /** Closes the broker's side of a worker's connections, or of the one of that role; found by its process id. */
 export async function closeConnectionsOf(pid: number, role?: 'consume' | 'publish'): Promise<void> {
   const connections = await rabbitmqctl('list_connections', 'pid', 'client_properties');

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ChannelModel, ConfirmChannel, ConsumeMessage, Options } from 'amqplib';
 import { Settings } from '../../config/settings.js';
 import { copiedProperties } from '../../rabbitmq/dead-letter.js';
+import { writable } from '../../rabbitmq/left-out.js';
 import { deadLetterQueue } from '../../rabbitmq/topology.js';
 import { Arrivals } from './arrivals.js';
 import { checkQueue, connectToAny, hasNoDeliveryLimit } from './dlq-connection.js';
@@ -129,7 +130,7 @@ export class DeadLetterQueue {
       this.channel.sendToQueue(
         queue,
         letter.message.content,
-        { ...properties, persistent: true, mandatory: true },
+        { ...writable(properties), persistent: true, mandatory: true },
         (error: unknown) =>
           error
             ? reject(this.failure ?? new Error(`queue '${queue}' refuses messages; is it full?`))

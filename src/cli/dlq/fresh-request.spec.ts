@@ -36,6 +36,11 @@ describe('a fresh request', () => {
       'x-last-death-exchange': '',
       'x-delivery-count': 3,
       'x-acquired-count': 3,
+      'x-headers-left-out': 'own (70009 bytes)',
+      'x-model': 'digits',
+      'x-model-resolved': 'digits',
+      'x-onnxmq-attempts': 3,
+      'x-onnxmq-crashes': 3,
       CC: ['elsewhere'],
       BCC: ['elsewhere'],
     };

@@ -1,5 +1,7 @@
 import type { MessageProperties, Options } from 'amqplib';
+import { RESOLVED_MODEL_HEADER } from '../../protocol/request.decoder.js';
 import { copiedProperties } from '../../rabbitmq/dead-letter.js';
+import { LEFT_OUT_HEADER } from '../../rabbitmq/left-out.js';
 
 /** What says why, when and after how much a request died; as long as it is there, the request is no fresh one. */
 const TRACE_OF_DEATH =
@@ -7,10 +9,13 @@ const TRACE_OF_DEATH =
 
 /**
  * The properties of a dead letter's request when it is sent again: as they were, without the deadline, which the
- * requester has been told of. `x-model` stays: it may be all that says which model was asked for.
+ * requester has been told of. An `x-model` of the requester's stays: it may be all that says which model was asked for.
  */
 export function freshRequest(properties: MessageProperties): Options.Publish {
   const { headers, ...kept } = copiedProperties(properties);
-  const fresh = Object.entries(headers).filter(([name]) => !TRACE_OF_DEATH.test(name));
+  const { [RESOLVED_MODEL_HEADER]: resolved, [LEFT_OUT_HEADER]: _, ...others } = headers;
+  const fresh = Object.entries(others).filter(
+    ([name, value]) => !TRACE_OF_DEATH.test(name) && !(name === 'x-model' && value === resolved),
+  );
   return { ...kept, headers: Object.fromEntries(fresh) };
 }

@@ -102,7 +102,8 @@ export class LoadClient {
     const [url = ''] = this.options.urls;
     this.ledger.attempted(id, image, isGuilty);
     const { queue } = this.options;
-    await publishLarge(url, { queue, replyTo: this.resultQueue, id, body, headerBytes });
+    const headers = { 'x-padding': 'x'.repeat(headerBytes) };
+    await publishLarge(url, { queue, replyTo: this.resultQueue, id, body, headers });
     this.ledger.acknowledged(id);
   }
 

@@ -11,13 +11,14 @@ const FRAME_END = 0xce;
 const PROPERTY_FLAGS = 0x8000 | 0x2000 | 0x1000 | 0x0400 | 0x0200 | 0x0080;
 const PERSISTENT = 2;
 
-/** A request with more headers than amqplib can write, which has 64 KiB for them. */
+/** A request with headers that amqplib cannot write: of more than 64 KiB, or of types that it only reads. */
 export interface LargeRequest {
   readonly queue: string;
   readonly replyTo: string;
   readonly id: string;
   readonly body: Buffer;
-  readonly headerBytes: number;
+  /** Texts, or values as they are on the wire, with the letter of their type. */
+  readonly headers: Readonly<Record<string, string | Buffer>>;
 }
 
 interface AmqplibChannel {
@@ -39,7 +40,7 @@ export async function publishLarge(url: string, request: LargeRequest): Promise<
 
 function write(
   channel: ConfirmChannel,
-  { queue, replyTo, id, body, headerBytes }: LargeRequest,
+  { queue, replyTo, id, body, headers }: LargeRequest,
   onConfirm: (error: Error | null) => void,
 ): void {
   const internals = channel as unknown as AmqplibChannel;
@@ -52,13 +53,16 @@ function write(
     text(queue),
     octet(0),
   ]);
-  const padding = Buffer.concat([text('x-padding'), Buffer.from('S'), longText('x'.repeat(headerBytes))]);
+  const table = Object.entries(headers).flatMap(([name, value]) => [
+    text(name),
+    typeof value === 'string' ? Buffer.concat([Buffer.from('S'), longText(value)]) : value,
+  ]);
   const size = Buffer.alloc(8);
   size.writeBigUInt64BE(BigInt(body.length));
   const properties = Buffer.concat([
     short(PROPERTY_FLAGS),
     text('application/json'),
-    longText(padding),
+    longText(Buffer.concat(table)),
     octet(PERSISTENT),
     text(id),
     text(replyTo),
@@ -91,6 +95,6 @@ function text(value: string): Buffer {
 
 function longText(value: string | Buffer): Buffer {
   const length = Buffer.alloc(4);
-  length.writeUInt32BE(value.length);
+  length.writeUInt32BE(Buffer.byteLength(value));
   return Buffer.concat([length, Buffer.from(value)]);
 }
