@@ -315,6 +315,31 @@ describe('MicroBatcher', () => {
     });
   });
 
+  describe('items that may not share a batch', () => {
+    it('run alone, in their order, and wait for nobody', async () => {
+      const runner = new ManualRunner();
+      const batcher = batcherOf(runner, { mayShare: () => false, expected: () => 5 });
+      const answers = addAll(batcher, 'abc');
+      for (const item of ['A', 'B', 'C']) {
+        await turn();
+        await runner.answer([item]);
+      }
+      expect(runner.batches).toEqual([['a'], ['b'], ['c']]);
+      expect(await answers).toEqual(['A', 'B', 'C'].map(fulfilled));
+    });
+
+    it('share one as soon as they may', async () => {
+      const runner = new ManualRunner();
+      let mayShare = false;
+      const batcher = batcherOf(runner, { mayShare: () => mayShare });
+      void addAll(batcher, 'abc');
+      await turn();
+      mayShare = true;
+      await runner.answer(['A']);
+      expect(runner.batches).toEqual([['a'], ['b', 'c']]);
+    });
+  });
+
   describe('groups', () => {
     const byCase = (item: string) => (item === item.toUpperCase() ? 'upper' : 'lower');
 
