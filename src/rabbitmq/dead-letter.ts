@@ -3,8 +3,11 @@ import { InferenceError } from '../inference/inference.errors.js';
 import { JSON_LENGTH_HEADER } from '../protocol/binary-tensors.js';
 import { Delivery } from './delivery.js';
 
-/** The broker acts on these, or counts with them: on a copy they would do harm. */
-const BROKER_HEADERS = ['CC', 'BCC', 'x-delivery-count', 'x-acquired-count'];
+/** On a copy for which there was no room: `dead-letter`, where it is to go, or the moment of its next attempt, in ms since 1970. */
+export const PUT_ASIDE_HEADER = 'x-put-aside';
+
+/** The broker acts on these, or the worker does, or they count with them: on a copy they would do harm. */
+const BROKER_HEADERS = ['CC', 'BCC', 'x-delivery-count', 'x-acquired-count', PUT_ASIDE_HEADER];
 
 /** Of those that are taken over into the reason. */
 const MAX_HEADER_LENGTH = 100;

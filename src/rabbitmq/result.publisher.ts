@@ -1,5 +1,4 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { Options } from 'amqplib';
 import { Settings } from '../config/settings.js';
 import { InferenceError, invalidRequest } from '../inference/inference.errors.js';
 import { Activity } from '../metrics/activity.js';
@@ -11,6 +10,7 @@ import { ConfirmedOutcomes } from './confirmed-outcomes.js';
 import { ConfirmedPublisher } from './confirmed.publisher.js';
 import { isDirectReply } from './outgoing.js';
 import { PublishAbandonedError, RefusedError, TooLargeError, UnroutableError } from './publish.errors.js';
+import { forward } from './forward.js';
 import { deadLetterProperties, reasonHeaders } from './dead-letter.js';
 import { Delivery } from './delivery.js';
 import { retryHeaders, retryProperties } from './retry.js';
@@ -53,7 +53,7 @@ export class ResultPublisher {
    * The error answer, and then the request itself to the dead-letter queue, with the reason in its headers: whoever asked
    * does not wait for the filing.
    *
-   * @throws UnroutableError when there is no dead-letter queue
+   * @throws UnroutableError when there is no dead-letter queue, RefusedError when it is full: the error answer is sent then
    */
   async bury(
     delivery: Delivery,
@@ -83,12 +83,8 @@ export class ResultPublisher {
     model: string | undefined,
   ): Promise<void> {
     const reason = reasonHeaders(delivery, error, model);
-    await this.forward(
-      delivery,
-      deadLetterQueue(this.settings),
-      deadLetterProperties(delivery, reason),
-      reason,
-    );
+    const queue = deadLetterQueue(this.settings);
+    await forward(this.publisher, delivery, queue, deadLetterProperties(delivery, reason), reason);
     this.activity.deadLettered();
   }
 
@@ -97,7 +93,7 @@ export class ResultPublisher {
    *
    * @param retry when, and how many attempts were excused so far
    * @param about the model, where it is known, and the deadline on the clock of `performance.now()`
-   * @throws UnroutableError when there is no such queue
+   * @throws UnroutableError when there is no such queue, RefusedError when it is full
    */
   async retry(
     delivery: Delivery,
@@ -108,25 +104,9 @@ export class ResultPublisher {
     const reason = reasonHeaders(delivery, error, about.model);
     const headers = retryHeaders(reason, retry.excusedAttempts, about.deadline);
     const queue = retryQueue(this.settings, retry.delayMs);
-    await this.forward(delivery, queue, retryProperties(delivery, headers), headers);
+    await forward(this.publisher, delivery, queue, retryProperties(delivery, headers), headers);
     this.activity.retried();
     this.outcomes.remember(delivery);
-  }
-
-  /** @param least the headers that must go with it, also where those received cannot be written again */
-  private async forward(
-    delivery: Delivery,
-    queue: string,
-    properties: Options.Publish,
-    least: Record<string, unknown>,
-  ): Promise<void> {
-    const { content } = delivery.message;
-    const options = { ...properties, persistent: true, mandatory: true };
-    await this.publisher.publish({ queue, content, options }, delivery).catch((failure: unknown) => {
-      // Headers that amqplib cannot write again: over 64 KiB with the reason, or of types it only reads.
-      if (!(failure instanceof RangeError || failure instanceof TypeError)) throw failure;
-      return this.publisher.publish({ queue, content, options: { ...options, headers: least } }, delivery);
-    });
   }
 
   private answer(
