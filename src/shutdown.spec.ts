@@ -32,7 +32,7 @@ async function shutDown(
   const shutdown = new Shutdown(
     { DRAIN_TIMEOUT_MS: drainTimeoutMs } as Settings,
     transport as unknown as RabbitMqTransport,
-    { close: () => Promise.resolve() } as ConfirmedPublisher,
+    { hurry: () => {}, close: () => Promise.resolve() } as ConfirmedPublisher,
     { release } as InferenceService,
   );
   await shutdown.onModuleDestroy();

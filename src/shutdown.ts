@@ -35,6 +35,7 @@ export class Shutdown implements OnModuleDestroy, BeforeApplicationShutdown, OnA
     this.limit();
     this.drainUntil = performance.now() + this.settings.DRAIN_TIMEOUT_MS;
     this.logger.log(`draining: ${this.transport.inHand} messages in hand`);
+    this.publisher.hurry();
     // A broker that hangs never says that it has cancelled the consumer.
     await inTime(this.transport.stopConsuming(), this.settings.DRAIN_TIMEOUT_MS);
   }

@@ -22,11 +22,12 @@ export class LivenessIndicator {
 
   check(): HealthIndicatorResult {
     const indicator = this.indicators.check('progress');
-    const { inHand, lastProgressAt } = this.transport;
+    const { inHand, resting, lastProgressAt } = this.transport;
     const isTaken = this.publisher.state === 'open' && !this.publisher.isRefused;
     const canSettle = this.transport.state === 'consuming' && isTaken;
     const idleMs = Math.round(performance.now() - lastProgressAt);
-    const isStalled = inHand > 0 && canSettle && idleMs > STALLED_AFTER_MS + this.capacity.longestIoWaitMs;
+    const isStalled =
+      inHand > resting && canSettle && idleMs > STALLED_AFTER_MS + this.capacity.longestIoWaitMs;
     return isStalled ? indicator.down({ inHand, idleMs }) : indicator.up({ inHand });
   }
 }

@@ -1,9 +1,13 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
+import { Identity } from '../protocol/answer.encoder.js';
 import { InferenceRequest } from '../protocol/inference-request.js';
 import { readDeadline } from '../protocol/request.deadline.js';
 import { identify } from '../protocol/request.decoder.js';
-import { UnroutableError } from '../rabbitmq/publish.errors.js';
+import { reasonHeaders } from '../rabbitmq/dead-letter.js';
+import { RefusedError, UnroutableError } from '../rabbitmq/publish.errors.js';
+import { retryHeaders } from '../rabbitmq/retry.js';
+import { WaitingForRoom } from '../rabbitmq/waiting-for-room.js';
 import { Delivery } from '../rabbitmq/delivery.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
 import { Disposition, dispositionOf } from './disposition.js';
@@ -33,9 +37,13 @@ export class FailureHandler {
     private readonly settings: Settings,
     private readonly results: ResultPublisher,
     private readonly outage: Outage,
+    private readonly waiting: WaitingForRoom,
   ) {}
 
-  /** Never rejects. The retry copy or the dead letter is confirmed, and only then the delivery is acknowledged. */
+  /**
+   * Never rejects. The retry copy or the dead letter is confirmed, and only then the delivery is acknowledged. For what
+   * finds no room it is not waited: that has its place elsewhere.
+   */
   async fail(
     delivery: Delivery,
     cause: unknown,
@@ -45,19 +53,15 @@ export class FailureHandler {
     if (!delivery.isStale) this.outage.failed(error, progress.model); // else it may have failed of that only
     try {
       const disposition = this.decide(error, delivery, progress);
-      if (disposition.action === 'drop') return;
+      if (disposition.action === 'drop') return delivery.drop();
       if (this.results.isConfirmed(delivery)) return delivery.ack();
       const identity = progress.request ?? identify(this.readable(progress.content), delivery.message);
       this.report(error, delivery, disposition, identity.id, progress.model);
-      if (
-        disposition.action === 'dead-letter' ||
-        !(await this.retried(delivery, error, disposition, progress))
-      )
-        await this.results.bury(delivery, identity, error, progress.model);
-      delivery.ack();
+      const isRetried =
+        disposition.action === 'retry' && (await this.retried(delivery, error, disposition, progress));
+      if (!isRetried) await this.bury(delivery, identity, error, progress.model);
     } catch (failure) {
       await this.handBack(delivery, failure);
-    } finally {
       delivery.drop();
     }
   }
@@ -99,16 +103,41 @@ export class FailureHandler {
     retry: Extract<Disposition, { action: 'retry' }>,
     progress: Progress,
   ): Promise<boolean> {
+    const { model } = progress;
+    const deadline = deadlineOf(delivery, progress);
     try {
-      const deadline = deadlineOf(delivery, progress);
-      await this.results.retry(delivery, error, retry, { model: progress.model, deadline });
+      await this.results.retry(delivery, error, retry, { model, deadline });
+      delivery.ack();
       return true;
     } catch (failure) {
+      if (failure instanceof RefusedError) {
+        this.waiting.retry(
+          delivery,
+          retryHeaders(delivery, error, retry, { model, deadline }),
+          retry.delayMs,
+        );
+        return true;
+      }
       if (failure instanceof UnroutableError) {
         this.logger.warn(`${failure.message}: the request is not tried again`);
         return false;
       }
       throw failure;
+    }
+  }
+
+  private async bury(
+    delivery: Delivery,
+    identity: Identity,
+    error: InferenceError,
+    model: string | undefined,
+  ): Promise<void> {
+    try {
+      await this.results.bury(delivery, identity, error, model);
+      delivery.ack();
+    } catch (failure) {
+      if (!(failure instanceof RefusedError || failure instanceof UnroutableError)) throw failure;
+      this.waiting.file(delivery, reasonHeaders(delivery, error, model));
     }
   }
 

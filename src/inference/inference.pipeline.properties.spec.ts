@@ -13,6 +13,7 @@ import { Outgoing, Purpose } from '../rabbitmq/outgoing.js';
 import { PublishAbandonedError, UnroutableError } from '../rabbitmq/publish.errors.js';
 import { RabbitMqTransport } from '../rabbitmq/rabbitmq.transport.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
+import { WaitingForRoom } from '../rabbitmq/waiting-for-room.js';
 import { FailureHandler } from './failure.handler.js';
 import { InferencePipeline } from './inference.pipeline.js';
 import { InferenceService } from './inference.service.js';
@@ -43,6 +44,8 @@ type Scenario = typeof scenarios extends fc.Arbitrary<infer T> ? T : never;
 
 const later = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
+const NO_MODELS = { names: [], succeeded: () => 0 } as unknown as InferenceService;
+
 /** A worker of which only the broker, the model and the I/O are stand-ins, whose times the scenario says. */
 class Play {
   /** What was published for each message: `result`, an error's code, `dead letter`. */
@@ -63,17 +66,16 @@ class Play {
     const publisher = { publish: this.publish } as unknown as ConfirmedPublisher;
     const { concurrency } = scenario;
     const outcomes = new ConfirmedOutcomes({ prefetch: 1000, concurrency, longestIoWaitMs: 0 });
-    const results = new ResultPublisher(settings, publisher, new Activity(), outcomes);
+    const activity = new Activity();
+    const results = new ResultPublisher(settings, publisher, activity, outcomes);
+    const waiting = new WaitingForRoom(settings, publisher, activity, outcomes);
+    const outage = new Outage(settings, {} as RabbitMqTransport, NO_MODELS);
     this.pipeline = new InferencePipeline(
       settings,
       { prepare: this.prepare },
       this.inference() as unknown as InferenceService,
       results,
-      new FailureHandler(
-        settings,
-        results,
-        new Outage(settings, {} as RabbitMqTransport, { succeeded: () => 0 } as unknown as InferenceService),
-      ),
+      new FailureHandler(settings, results, outage, waiting),
     );
     this.pipeline.open(concurrency);
   }

@@ -16,6 +16,7 @@ import { Letter, Outgoing, Purpose } from '../rabbitmq/outgoing.js';
 import { PublishAbandonedError, UnroutableError } from '../rabbitmq/publish.errors.js';
 import { RabbitMqTransport } from '../rabbitmq/rabbitmq.transport.js';
 import { ResultPublisher } from '../rabbitmq/result.publisher.js';
+import { WaitingForRoom } from '../rabbitmq/waiting-for-room.js';
 import { FailureHandler } from './failure.handler.js';
 import { InferenceError } from './inference.errors.js';
 import { InferencePipeline } from './inference.pipeline.js';
@@ -25,6 +26,8 @@ import { Outage } from './outage.js';
 const delays = new ManualDelays();
 
 type Publish<Message extends Outgoing = Outgoing> = Message & Deferred<void>;
+
+const NO_MODELS = { names: [], succeeded: () => 0 } as unknown as InferenceService;
 
 /** A broker that confirms a publish when the test says so. */
 class ManualPublisher {
@@ -129,22 +132,20 @@ describe('InferencePipeline', () => {
 
   function pipelineWith(env = {}): InferencePipeline {
     const settings = readSettings(env);
-    const results = new ResultPublisher(
+    const sending = [
       settings,
       publisher as unknown as ConfirmedPublisher,
       new Activity(),
       new ConfirmedOutcomes({ prefetch: 1000, concurrency: 1000, longestIoWaitMs: 0 }),
-    );
+    ] as const;
+    const results = new ResultPublisher(...sending);
+    const outage = new Outage(settings, {} as RabbitMqTransport, NO_MODELS);
     return new InferencePipeline(
       settings,
       preprocessor,
       inference as unknown as InferenceService,
       results,
-      new FailureHandler(
-        settings,
-        results,
-        new Outage(settings, {} as RabbitMqTransport, { succeeded: () => 0 } as unknown as InferenceService),
-      ),
+      new FailureHandler(settings, results, outage, new WaitingForRoom(...sending)),
     );
   }
 

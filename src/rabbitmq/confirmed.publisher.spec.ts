@@ -312,74 +312,73 @@ describe.each([
       expect(outcomes).toEqual(['confirmed']);
     });
 
-    describe('for long', () => {
-      const elsewhere = { ...answer('other'), queue: 'other' };
-      afterEach(() => {
-        jest.restoreAllMocks();
-      });
+    if ('body' in message('a'))
+      describe('for long, and is an answer,', () => {
+        const elsewhere = { ...answer('other'), queue: 'other' };
+        afterEach(() => {
+          jest.restoreAllMocks();
+        });
 
-      it('waits for room in RESULTS_QUEUE as long as it takes, while no answer goes anywhere else', async () => {
-        at(0);
-        const broker = await connect();
-        await publish('a');
-        for (const [index, ms] of [0, 3_000, 6_000, 9_000].entries()) {
-          at(ms);
-          await broker.nack(index + 1);
-          expect(outcomes).toEqual(['']);
+        it('waits for room in RESULTS_QUEUE as long as it takes, while no answer goes anywhere else', async () => {
+          at(0);
+          const broker = await connect();
+          await publish('a');
+          for (const [index, ms] of [0, 3_000, 6_000, 9_000].entries()) {
+            at(ms);
+            await broker.nack(index + 1);
+            expect(outcomes).toEqual(['']);
+            await delays.end();
+            await quiet();
+          }
+        });
+
+        it('goes out on another channel after 10 s: RabbitMQ 3.10 may refuse it on this one for ever', async () => {
+          at(0);
+          const first = await connect();
+          await publish('a');
+          for (const [index, ms] of [0, 4_000, 8_000, 12_000].entries()) {
+            at(ms);
+            await first.nack(index + 1);
+            await delays.end();
+            await quiet();
+          }
+          const second = await connect();
+          await first.nack(5);
+          expect(second.received).toEqual(['a']);
+          await second.ack(1);
+          expect(outcomes).toEqual(['confirmed']);
+          await delays.end();
+          expect(publisher.fakeManager.closed).toEqual(['channel']);
+        });
+
+        it('is given up after 5 s if it is an answer, and others go out: its place may be theirs', async () => {
+          at(0);
+          const broker = await connect();
+          let refusal: unknown;
+          publisher.publish(message('a'), wanted).catch((error: unknown) => (refusal = error));
+          await quiet();
+          await broker.nack(1);
           await delays.end();
           await quiet();
-        }
-      });
-
-      it('goes out on another channel after 10 s: RabbitMQ 3.10 may refuse it on this one for ever', async () => {
-        at(0);
-        const first = await connect();
-        await publish('a');
-        for (const [index, ms] of [0, 4_000, 8_000, 12_000].entries()) {
-          at(ms);
-          await first.nack(index + 1);
+          at(4_900);
+          void publisher.publish(elsewhere, wanted);
+          await quiet();
+          await broker.nack(2);
+          await broker.ack(3);
+          expect(refusal).toBeUndefined();
           await delays.end();
           await quiet();
-        }
-        const second = await connect();
-        await first.nack(5);
-        expect(second.received).toEqual(['a']);
-        await second.ack(1);
-        expect(outcomes).toEqual(['confirmed']);
-        await delays.end();
-        expect(publisher.fakeManager.closed).toEqual(['channel']);
-      });
-
-      it('is given up after 5 s if it is an answer, and others go out: its place may be theirs', async () => {
-        at(0);
-        const broker = await connect();
-        let refusal: unknown;
-        publisher.publish(message('a'), wanted).catch((error: unknown) => (refusal = error));
-        await quiet();
-        await broker.nack(1);
-        await delays.end();
-        await quiet();
-        at(4_900);
-        void publisher.publish(elsewhere, wanted);
-        await quiet();
-        await broker.nack(2);
-        await broker.ack(3);
-        expect(refusal).toBeUndefined();
-        await delays.end();
-        await quiet();
-        at(5_000);
-        await broker.nack(4);
-        expect(refusal).toBeUndefined(); // RabbitMQ 3.10 may refuse it on this channel for ever
-        const second = await connect();
-        await endDelays();
-        expect(second.received).toEqual(['a']);
-        await second.nack(1);
-        if ('body' in message('a'))
+          at(5_000);
+          await broker.nack(4);
+          expect(refusal).toBeUndefined(); // RabbitMQ 3.10 may refuse it on this channel for ever
+          const second = await connect();
+          await endDelays();
+          expect(second.received).toEqual(['a']);
+          await second.nack(1);
           expect(refusal).toMatchObject({ name: RefusedError.name, isItsOwnFault: false }); // RESULTS_QUEUE is everybody's
-        else expect(refusal).toBeUndefined();
-        await endDelays();
+          await endDelays();
+        });
       });
-    });
 
     if ('body' in message('a'))
       describe('for long, and is an answer for a queue of one requester,', () => {
@@ -423,6 +422,80 @@ describe.each([
           for (const [tag, ms] of [3, 4, 5].map((index) => [index, 4_000 * index] as const)) {
             at(ms - 3_000);
             expect(await refused(second, tag)).toBeInstanceOf(RefusedError);
+          }
+          await endDelays();
+          expect(publisher.fakeManager.closed).toEqual(['channel', 'channel']);
+        });
+      });
+
+    if (!('body' in message('a')))
+      describe('for a second, and is a letter,', () => {
+        afterEach(() => {
+          jest.restoreAllMocks();
+        });
+
+        /** Has a letter refused for a second, on two channels. @returns the second */
+        async function refuseForASecond(): Promise<Connected> {
+          at(0);
+          const first = await connect();
+          await publish('a');
+          await first.nack(1);
+          at(1_000);
+          await delays.end();
+          await quiet();
+          await first.nack(2);
+          expect(outcomes).toEqual(['']); // RabbitMQ 3.10 may refuse it on this channel for ever
+          const second = await connect();
+          await endDelays();
+          expect(second.received).toEqual(['a']);
+          await second.nack(1);
+          return second;
+        }
+
+        it('is given up: it can be put aside', async () => {
+          await refuseForASecond();
+          expect(outcomes).toEqual([RefusedError.name]);
+          expect(publisher.fullQueues.names).toEqual(['answers']);
+        });
+
+        it('is given up at once after another one was, but for one now and then, until one is taken', async () => {
+          const broker = await refuseForASecond();
+          at(1_499);
+          await publish('b');
+          expect(outcomes[1]).toBe(RefusedError.name);
+          at(1_500);
+          await publish('c');
+          await publish('d');
+          expect(broker.received).toEqual(['a', 'c']);
+          expect(outcomes.slice(2)).toEqual(['', RefusedError.name]);
+          await broker.nack(2);
+          expect(outcomes[2]).toBe(RefusedError.name);
+          at(2_000);
+          await publish('e');
+          await broker.ack(3);
+          await publish('f');
+          expect(broker.received).toEqual(['a', 'c', 'e', 'f']);
+          expect(publisher.fullQueues.names).toEqual([]);
+        });
+
+        it('is given up at once when the worker is about to end', async () => {
+          at(0);
+          const broker = await connect();
+          await publish('a');
+          await broker.nack(1);
+          publisher.hurry();
+          await quiet();
+          await broker.nack(2);
+          expect(outcomes).toEqual([RefusedError.name]);
+          await endDelays();
+        });
+
+        it('is tried on another channel each 10 s, also while all are given up at once', async () => {
+          const second = await refuseForASecond();
+          for (const [index, ms] of [4_000, 8_000, 12_000].entries()) {
+            at(ms);
+            await publish('b');
+            await second.nack(index + 2);
           }
           await endDelays();
           expect(publisher.fakeManager.closed).toEqual(['channel', 'channel']);

@@ -4,6 +4,7 @@ import type { ConfirmChannel } from 'amqplib';
 import { Settings } from '../config/settings.js';
 import { closeInTime, openBrokerConnection, renewConnection } from './broker.connection.js';
 import { ChannelWriter } from './channel.writer.js';
+import { FullQueues } from './full-queues.js';
 import { MissingQueues } from './missing-queues.js';
 import { bytesOf, isDirectReply, letterOf, messageIdOf, Outgoing, Pending, Purpose } from './outgoing.js';
 import { PublishAbandonedError, TooLargeError, UnroutableError } from './publish.errors.js';
@@ -40,6 +41,8 @@ export class ConfirmedPublisher {
   private returned = new ReturnedMessages();
   /** The most that the broker takes in one message, once it has said so: it closes the channel for more. */
   private maxBytes = Infinity;
+  /** Those that take no letters now. */
+  readonly fullQueues = new FullQueues();
   private isBlocked = false;
   private isClosing = false;
 
@@ -48,6 +51,7 @@ export class ConfirmedPublisher {
       settings.RESULTS_QUEUE,
       (pending) => this.attempt(pending),
       () => this.renewChannel(),
+      this.fullQueues,
     );
     this.missing = new MissingQueues(settings, () => this.manager?.connection);
   }
@@ -81,13 +85,18 @@ export class ConfirmedPublisher {
 
   /**
    * @returns when the broker has confirmed the message, which may be after reconnecting
-   * @throws UnroutableError, TooLargeError, PublishAbandonedError, RefusedError for an answer that is in the way (a letter
-   *   waits for room), or RangeError or TypeError for what AMQP cannot encode
+   * @throws UnroutableError, TooLargeError, PublishAbandonedError, RefusedError for a letter, or an answer that is in the
+   *   way, to a queue that is full, or RangeError or TypeError for what AMQP cannot encode
    */
   publish(message: Outgoing, purpose: Purpose): Promise<void> {
     return new Promise((resolve, reject) =>
       this.attempt({ message, purpose, refusedAt: undefined, isReturned: false, losses: 0, resolve, reject }),
     );
+  }
+
+  /** The worker is about to end: what waits for room in a queue is given up, but for answers. */
+  hurry(): void {
+    this.refusals.hurry();
   }
 
   /** Gives up what is not confirmed and closes the connection. */
@@ -135,6 +144,7 @@ export class ConfirmedPublisher {
     channel.on('return', (message) => returned.add(message));
     this.channel = channel;
     this.writer = new ChannelWriter(channel);
+    this.refusals.onChannel();
     this.sendParked();
   }
 
@@ -158,6 +168,11 @@ export class ConfirmedPublisher {
     }
     if (this.maxBytes < Infinity && bytesOf(pending.message) > this.maxBytes) {
       pending.reject(new TooLargeError(bytesOf(pending.message), this.maxBytes));
+      return;
+    }
+    const refusal = this.refusals.refusalAtOnce(pending);
+    if (refusal) {
+      pending.reject(refusal);
       return;
     }
     const { channel } = this;
@@ -197,8 +212,13 @@ export class ConfirmedPublisher {
     const { queue } = pending.message;
     const isWorthwhile = !pending.isReturned && (await this.missing.restore(queue));
     pending.isReturned = true;
-    if (isWorthwhile) this.attempt(pending);
-    else pending.reject(new UnroutableError(queue));
+    if (isWorthwhile) {
+      this.attempt(pending);
+      return;
+    }
+    const error = new UnroutableError(queue);
+    if (!('body' in pending.message)) this.fullQueues.refused(queue, error.message);
+    pending.reject(error);
   }
 
   private retry(pending: Pending, usedChannel: ConfirmChannel): void {

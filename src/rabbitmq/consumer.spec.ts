@@ -13,7 +13,7 @@ function consumerOf(channel = new FakeChannel()) {
   const consumer = new Consumer(
     channel as unknown as Channel,
     acks,
-    { queue: 'jobs', name: 'worker' },
+    { queue: 'jobs', name: 'worker', canGet: true },
     (message) => void received.push(message),
   );
   return { channel, acks, received, consumer };

@@ -14,9 +14,9 @@ export class Consumer {
 
   /** @param onMessage told each message, and `null` when the broker cancels the consumer */
   constructor(
-    private readonly channel: Pick<Channel, 'prefetch' | 'get' | 'consume' | 'cancel'>,
+    private readonly channel: Pick<Channel, 'prefetch' | 'get' | 'checkQueue' | 'consume' | 'cancel'>,
     private readonly acks: AckCoalescer,
-    private readonly source: { readonly queue: string; readonly name: string },
+    private readonly source: { readonly queue: string; readonly name: string; readonly canGet: boolean },
     private readonly onMessage: (message: ConsumeMessage | null) => void,
   ) {}
 
@@ -59,18 +59,25 @@ export class Consumer {
   /**
    * Each ack makes room for one message more. What the broker assigns to a consumer while it cancels it never arrives,
    * goes back to the queue, and counts as delivered. So no acks until it is cancelled; and by a message fetched
-   * singly, which the queue gives in its turn, it is known that those before have had their effect.
+   * singly, which the queue gives in its turn, it is known that those before have had their effect. Where the queue
+   * allows no fetching, it is asked for its length instead.
    */
   private async cancel(): Promise<void> {
     this.acks.hold();
     try {
-      const last = await this.channel.get(this.source.queue);
-      if (last) this.onMessage(last as unknown as ConsumeMessage);
+      await this.awaitAcks();
       await this.channel.cancel(this.tag);
     } catch {
       // The channel is gone, and the consumer with it.
     }
     this.size = 0;
     this.acks.release();
+  }
+
+  private async awaitAcks(): Promise<void> {
+    const { queue, canGet } = this.source;
+    const last = canGet && (await this.channel.get(queue));
+    if (last) this.onMessage(last as unknown as ConsumeMessage);
+    if (!canGet) await this.channel.checkQueue(queue);
   }
 }

@@ -4,10 +4,10 @@ import { JSON_LENGTH_HEADER } from '../protocol/binary-tensors.js';
 import { RESOLVED_MODEL_HEADER } from '../protocol/request.decoder.js';
 import { Delivery } from './delivery.js';
 import { headerBytes } from './header-bytes.js';
-import { historyOf, isHistory } from './history.js';
+import { historyOf, isHistory, PUT_ASIDE_HEADER } from './history.js';
 
-/** The broker acts on these, or counts with them: on a copy they would do harm. */
-const BROKER_HEADERS = ['CC', 'BCC', 'x-delivery-count', 'x-acquired-count'];
+/** The broker acts on these, or the worker does, or they count with them: on a copy they would do harm. */
+const BROKER_HEADERS = ['CC', 'BCC', 'x-delivery-count', 'x-acquired-count', PUT_ASIDE_HEADER];
 
 /** Of those that are taken over into the reason. */
 const MAX_HEADER_LENGTH = 100;

@@ -61,7 +61,11 @@ class Play {
     this.timesSettled.set(tag, 0);
     const onHandedBack = () => void this.handedBack.push(tag);
     const onSettled = () => void this.timesSettled.set(tag, (this.timesSettled.get(tag) ?? 0) + 1);
-    return new Delivery(consumeMessage({}, {}, tag), this.acks, { onSettled, onHandedBack });
+    return new Delivery(consumeMessage({}, {}, tag), this.acks, {
+      onSettled,
+      onHandedBack,
+      onResting: () => {},
+    });
   }
 
   private async take({ event, tag }: Step): Promise<void> {

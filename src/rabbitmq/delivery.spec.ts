@@ -11,6 +11,7 @@ function inHand(headers: object = {}) {
   const delivery = new Delivery(consumeMessage({}, { headers }, 7), acks, {
     onSettled: () => timesSettled++,
     onHandedBack: () => timesHandedBack++,
+    onResting: () => {},
   });
   const settlements = () => {
     acks.flush();

@@ -9,6 +9,8 @@ export interface DeliveryCustody {
   onSettled(delivery: Delivery): void;
   /** It went back to the queue, by this process's own will. Follows {@link onSettled}. */
   onHandedBack(delivery: Delivery): void;
+  /** It begins or ends to wait for room in a queue, with nothing under way. */
+  onResting(isResting: boolean): void;
 }
 
 /**
@@ -27,6 +29,8 @@ export class Delivery {
   /** As `fields` have it, which are out of the processor's cache by the time that it is asked for. */
   readonly isRedelivered: boolean;
   private isHandedBack = false;
+  /** While it rests. */
+  private endRest: (() => void) | undefined;
 
   constructor(
     readonly message: ConsumeMessage,
@@ -77,10 +81,33 @@ export class Delivery {
     this.settle();
   }
 
+  /** Resolves after so many ms, or when it is settled. Until then it holds up neither what comes next nor the drain. */
+  async rest(ms: number): Promise<void> {
+    if (this.isSettled) return;
+    this.custody.onResting(true);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.endRest = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.stopResting();
+  }
+
   private settle(): boolean {
     if (this.isSettled) return false;
     this.isSettled = true;
+    if (this.endRest) this.stopResting();
     this.custody.onSettled(this);
     return true;
+  }
+
+  private stopResting(): void {
+    const { endRest } = this;
+    this.endRest = undefined;
+    if (!endRest) return;
+    endRest();
+    this.custody.onResting(false);
   }
 }

@@ -2,6 +2,9 @@ import type { MessagePropertyHeaders } from 'amqplib';
 import { RETRY_DEADLINE_HEADER } from '../protocol/request.deadline.js';
 import { isRetryQueue } from './topology.js';
 
+/** On a copy for which there was no room: `dead-letter`, where it is to go, or the moment of its next attempt, in ms since 1970. */
+export const PUT_ASIDE_HEADER = 'x-put-aside';
+
 /** What a request carries along from attempt to attempt. */
 export interface History {
   /** Attempts that failed. */
@@ -81,7 +84,7 @@ export function isHistory(name: string): boolean {
 export function forgetFormerLife(headers: MessagePropertyHeaders): void {
   const deaths: unknown = headers['x-death'];
   if (!Array.isArray(deaths) || deaths.every(isOfRetryQueue)) return;
-  for (const name of NAMES) delete headers[name];
+  for (const name of [...NAMES, PUT_ASIDE_HEADER]) delete headers[name];
 }
 
 function isOfRetryQueue(death: unknown): boolean {

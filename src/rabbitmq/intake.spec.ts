@@ -268,4 +268,98 @@ describe('Intake', () => {
     const next = await manager.connect();
     expect(consumers(next)).toEqual(['prefetch 32']);
   });
+
+  describe('of a queue with a single active consumer, which allows no fetching,', () => {
+    const REFUSAL = 'Operation failed: BasicGet; 405 (RESOURCE-LOCKED)';
+    let channel: FakeChannel;
+
+    beforeEach(async () => {
+      const refusing = new FakeChannel();
+      refusing.get = () => Promise.reject(new Error(REFUSAL));
+      await manager.connect(refusing);
+      refusing.emit('close'); // by the broker
+      channel = await manager.connect();
+    });
+
+    it('begins with one message, and takes all that it may after an innocent', async () => {
+      expect(channel.asked).toEqual(['prefetch 1', 'consume jobs']);
+      expect(transport.state).toBe('consuming');
+      channel.send(innocent(1));
+      await turn();
+      expect(channel.asked.slice(2)).toEqual([
+        'check jobs',
+        'cancel',
+        `prefetch ${PREFETCH}`,
+        'consume jobs',
+      ]);
+      expect(tags()).toEqual([1]);
+    });
+
+    it('settles a suspect at the head of the queue before it takes anything else, then no more than it allows', async () => {
+      channel.send(suspect(1));
+      await turn();
+      expect(tags()).toEqual([1]);
+      expect(consumers(channel)).toEqual(['prefetch 1', 'cancel']);
+      await settleAll();
+      expect(consumers(channel).slice(2)).toEqual([`prefetch ${COHORT}`]);
+    });
+
+    it('settles all that is in hand when a suspect comes in, then takes one at a time', async () => {
+      channel.send(innocent(1));
+      await turn();
+      channel.send(suspect(2, 2));
+      await turn();
+      expect(consumers(channel).slice(-2)).toEqual([`prefetch ${PREFETCH}`, 'cancel']);
+      expect(tags()).toEqual([1, 2]);
+      await settleAll();
+      expect(consumers(channel).at(-1)).toBe('prefetch 1');
+    });
+
+    it('tries one message in an outage by a consumer that may hold no other', async () => {
+      channel.send(innocent(1));
+      await settleAll();
+      await transport.pause.begin();
+      const found = transport.pause.takeOne();
+      await turn();
+      channel.send(innocent(2));
+      await turn();
+      expect(consumers(channel).slice(-2)).toEqual(['prefetch 1', 'cancel']);
+      await settleAll();
+      expect(await found).toBe('taken');
+    });
+
+    it('finds nothing in an outage where another consumer is the active one', async () => {
+      await transport.pause.begin();
+      const found = transport.pause.takeOne();
+      await jest.advanceTimersByTimeAsync(1_000);
+      expect(await found).toBe('nothing');
+    });
+  });
+
+  describe('with messages in hand that rest, for want of room in a queue,', () => {
+    it('fetches others nevertheless while suspects are about, but no more than may be in hand', async () => {
+      const channel = await manager.connect();
+      channel.send(suspect(1, 2));
+      await turn();
+      await settleAll();
+      for (let tag = 2; tag < 2 + 2 * PREFETCH; tag++) channel.waiting.push(innocent(tag));
+      transport.handler = (delivery) => {
+        delivered.push(delivery);
+        void delivery.rest(60_000);
+      };
+      channel.send(suspect(100, 2));
+      await turn();
+      expect(transport.inHand).toBeLessThanOrEqual(PREFETCH);
+      expect(transport.inHand).toBeGreaterThan(2);
+    });
+
+    it('drains at once, and hands them back', async () => {
+      const channel = await manager.connect();
+      channel.send(innocent(1));
+      void delivered[0]?.rest(60_000);
+      await transport.stopConsuming();
+      await transport.drain(60_000);
+      expect(channel.settling.settlements).toEqual(['nack all']);
+    });
+  });
 });

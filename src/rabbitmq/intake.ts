@@ -10,12 +10,16 @@ import { UNSUSPECTED } from './suspicion.js';
 
 /** How long suspects that stay in hand wait for the others to be gone. */
 const LEAVING_PATIENCE_MS = 5_000;
+/** A queue that has a message gives it to a new consumer sooner. */
+const FIRST_MESSAGE_MS = 1_000;
 
 /** Where messages come from, and how many of them may be in hand while nothing is suspect. */
 export interface IntakeSource {
   readonly queue: string;
   /** The consumer's tag, as operators of the broker see it. */
   readonly name: string;
+  /** False for a quorum queue with a single active consumer: RabbitMQ closes the channel upon `basic.get` there. */
+  readonly canGet: boolean;
   prefetch(): number;
 }
 
@@ -43,6 +47,8 @@ export class Intake {
   private crowd: Delivery[] = [];
   private isStopped = false;
   private hasTaken = false;
+  /** Told the next message that comes. */
+  private onNext: (() => void) | undefined;
   private readonly log = new Logger('RabbitMQ');
 
   constructor(
@@ -65,12 +71,13 @@ export class Intake {
    */
   async open(): Promise<void> {
     this.custody.intake = this;
-    if (!this.caution.isHalted && !(await this.takeOne())) this.caution.end();
+    if (this.source.canGet && !this.caution.isHalted && !(await this.takeOne())) this.caution.end();
     await this.follow();
   }
 
   /** Takes the message at the head of the queue, whatever else is in hand. @returns false when the queue is empty */
   async takeOne(): Promise<boolean> {
+    if (!this.source.canGet) return this.consumeOne();
     const head = await this.channel.get(this.source.queue);
     if (head) this.take(head as unknown as ConsumeMessage);
     return head !== false;
@@ -102,13 +109,33 @@ export class Intake {
   onSettled({ suspicion }: Delivery): void {
     if (this.custody.suspects === 0 && this.caution.settled(suspicion))
       this.onLessSuspect('messages are less suspect');
-    else if (this.custody.inHand === 0) void this.fetch();
+    else if (this.custody.busy === 0) this.onIdle();
+  }
+
+  /** Nothing is in hand but what rests. */
+  onIdle(): void {
+    void (this.source.canGet ? this.fetch() : this.follow());
+  }
+
+  /** @returns false when none comes: the queue is empty, or another consumer is the active one */
+  private async consumeOne(): Promise<boolean> {
+    let isTaken = false;
+    const next = new Promise<void>((resolve) => (this.onNext = resolve)).then(() => (isTaken = true));
+    await this.consumer.resize(1);
+    await inTime(next, FIRST_MESSAGE_MS);
+    this.onNext = undefined;
+    await this.consumer.resize(0);
+    await this.thinOut();
+    return isTaken;
   }
 
   private take(message: ConsumeMessage): void {
+    const isFirst = !this.hasTaken;
     this.hasTaken = true;
     const delivery = this.custody.take(message, this.acks);
     const isSuspect = delivery.suspicion !== UNSUSPECTED;
+    this.onNext?.();
+    if (isFirst && !this.source.canGet && !isSuspect) this.followSoon();
     if (isSuspect) this.onSuspect(delivery);
     if (isSuspect && this.isCrowd(delivery)) this.crowd.push(delivery);
     else this.host.handle(delivery, this.channel);
@@ -124,7 +151,20 @@ export class Intake {
 
   /** As long as a consumer is there, more may come: whether it is one too many is seen when it is cancelled. */
   private isCrowd({ suspicion }: Delivery): boolean {
-    return this.consumer.size > 0 || this.custody.suspects > suspicion.company;
+    const { size } = this.consumer;
+    const mayComeMore = this.source.canGet ? size > 0 : size > suspicion.company;
+    return mayComeMore || this.custody.suspects > suspicion.company;
+  }
+
+  /** How many messages the consumer may hold now. */
+  private get wanted(): number {
+    if (this.caution.isHalted || this.isStopped) return 0;
+    const isCautious = this.caution.company < Infinity;
+    if (this.source.canGet) return isCautious ? 0 : this.size;
+    if (!this.hasTaken) return 1;
+    // What was delivered to an earlier consumer does not count against this one.
+    const isAlone = this.consumer.size === this.size || this.custody.busy === 0;
+    return isCautious && !isAlone ? 0 : this.size;
   }
 
   private get size(): number {
@@ -138,9 +178,8 @@ export class Intake {
 
   /** Brings what is taken in line with what may be. */
   async follow(): Promise<void> {
-    const isTaking = !this.caution.isHalted && !this.isStopped;
     try {
-      await this.consumer.resize(isTaking && this.caution.company === Infinity ? this.size : 0);
+      await this.consumer.resize(this.wanted);
     } catch (error) {
       return this.host.onFailed(error as Error, this);
     }
@@ -153,13 +192,14 @@ export class Intake {
 
   /**
    * While suspects are about, messages are fetched one by one and once nothing else is in hand: a consumer would be
-   * given more as soon as there is room, whatever they are.
+   * given more as soon as there is room, whatever they are. Where nothing can be fetched, a consumer that may hold no
+   * more than the suspects allow takes them.
    */
   private async fetch(): Promise<void> {
     if (this.isFetching) return;
     this.isFetching = true;
     try {
-      while (this.mayFetch && this.custody.inHand === 0) await this.fetchCompany();
+      while (this.mayFetch && this.custody.busy === 0) await this.fetchCompany();
     } catch (error) {
       this.host.onFailed(error as Error, this);
     } finally {
@@ -179,9 +219,9 @@ export class Intake {
 
   private get mayFetch(): boolean {
     const { company, isHalted } = this.caution;
-    return (
-      company < Infinity && !isHalted && !this.isStopped && !this.acks.isClosed && this.consumer.size === 0
-    );
+    const isOpen = !isHalted && !this.isStopped && !this.acks.isClosed;
+    const hasPlace = this.custody.inHand < this.source.prefetch();
+    return this.source.canGet && company < Infinity && isOpen && hasPlace && this.consumer.size === 0;
   }
 
   /**

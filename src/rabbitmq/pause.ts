@@ -4,9 +4,13 @@ import { Intake } from './intake.js';
 
 /** So long something that hangs in hand holds up what is tried next. */
 const PATIENCE_MS = 30_000;
+/** So many copies may wait in hand for room in a queue while others are passed over. */
+const MAX_RESTING = 100;
 
 /** A time in which nothing is taken but one message now and then, to find out whether messages can be processed again. */
 export class Pause {
+  private isPassedOver = false;
+
   /** @param intake that of the present connection; undefined where nothing may be taken */
   constructor(
     private readonly caution: Caution,
@@ -29,9 +33,18 @@ export class Pause {
   async takeOne(): Promise<'taken' | 'nothing' | 'no broker'> {
     const intake = this.intake();
     if (!intake || intake.acks.isClosed) return 'no broker';
-    const isTaken = await intake.takeOne().catch(() => undefined);
-    if (isTaken) await this.custody.idle(PATIENCE_MS);
+    let isTaken: boolean | undefined;
+    do {
+      this.isPassedOver = false;
+      isTaken = await intake.takeOne().catch(() => undefined);
+      if (isTaken) await this.custody.idle(PATIENCE_MS);
+    } while (this.isPassedOver && this.intake() === intake && this.custody.resting < MAX_RESTING);
     return isTaken === undefined ? 'no broker' : isTaken ? 'taken' : 'nothing';
+  }
+
+  /** What was taken last only waits for room in a queue: whether messages can be processed is found out by the next one. */
+  passOver(): void {
+    this.isPassedOver = true;
   }
 
   async end(): Promise<void> {

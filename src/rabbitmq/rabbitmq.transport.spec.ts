@@ -11,6 +11,7 @@ import { StartupError } from '../config/startup-error.js';
 import { ConfirmedPublisher } from './confirmed.publisher.js';
 import { Delivery } from './delivery.js';
 import { RabbitMqTransport } from './rabbitmq.transport.js';
+import { WaitingForRoom } from './waiting-for-room.js';
 
 describe('ServerRMQ, as RabbitMqTransport relies on it', () => {
   class Server extends ServerRMQ {
@@ -204,9 +205,9 @@ describe('RabbitMqTransport', () => {
       }
     }
     const settings = readSettings({ TOPOLOGY: 'none', REQUEST_QUEUE: 'jobs' });
-    const real = new Transport(settings, { prefetch: 32, concurrency: 16, longestIoWaitMs: 0 }, {
-      state: 'open',
-    } as ConfirmedPublisher);
+    const capacity = { prefetch: 32, concurrency: 16, longestIoWaitMs: 0 };
+    const waiting = { resume: () => false } as unknown as WaitingForRoom;
+    const real = new Transport(settings, capacity, { state: 'open' } as ConfirmedPublisher, waiting);
     real.handler = (delivery) => delivered.push(delivery);
     await real.listen(() => {});
     const broker = await MemoryBroker.open();

@@ -22,6 +22,10 @@ import { putAside } from './put-aside.js';
 import { isProbe } from './round-trip.js';
 import { ensureTopology } from './topology.js';
 import { vhostOf } from './vhost.js';
+import { WaitingForRoom } from './waiting-for-room.js';
+
+/** With which RabbitMQ closes the channel where the queue has a single active consumer; the text differs by version. */
+const GET_REFUSED = /BasicGet; 405 /;
 
 /** `connecting`: not consuming now, on the way to it; `paused`: on purpose; the others are what they say. */
 export type TransportState = 'connecting' | 'consuming' | 'paused' | 'draining' | 'closed';
@@ -49,6 +53,8 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
   private readonly caution = new Caution();
   private readonly overdue: Overdue;
   private intake: Intake | undefined;
+  /** Until the broker has said that the queue allows no `basic.get`. */
+  private canGet = true;
   private onListening: ((error?: unknown) => void) | undefined;
   private readonly setupBackoff = new Backoff();
   private readonly log = new Logger('RabbitMQ');
@@ -63,6 +69,7 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
     private readonly settings: Settings,
     private readonly capacity: Capacity,
     private readonly confirmed: ConfirmedPublisher,
+    private readonly waiting: WaitingForRoom,
   ) {
     super({ urls: settings.RABBITMQ_URL, queue: settings.REQUEST_QUEUE, noAck: false });
     this.custody = new Custody(
@@ -79,6 +86,11 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
   /** Deliveries that are not settled yet. */
   get inHand(): number {
     return this.custody.inHand;
+  }
+
+  /** Those among them that no queue has room for. */
+  get resting(): number {
+    return this.custody.resting;
   }
 
   /** When a delivery was settled last, or the first of the present ones taken; `performance.now()`. */
@@ -110,7 +122,8 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
     // No listener for 'error': unhandled, it takes the connection down, and the manager then renews both.
     this.quicken(channel);
     const name = `onnxmq ${hostname()}:${process.pid}`;
-    const source = { queue: this.queue, name, prefetch: () => this.capacity.prefetch };
+    const { canGet } = this;
+    const source = { queue: this.queue, name, canGet, prefetch: () => this.capacity.prefetch };
     const intake = new Intake(channel, source, this.caution, this.custody, this);
     channel.on('close', () => this.onClosed(intake));
     if (this.isStopping) return;
@@ -154,8 +167,11 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
     const { acks } = this.intake ?? {};
     const canStillSettle = acks && !acks.isClosed;
     if (canStillSettle) await this.custody.idle(timeoutMs);
-    if (canStillSettle && this.inHand > 0)
-      this.log.warn(`${this.inHand} messages took longer than DRAIN_TIMEOUT_MS (${timeoutMs}): handed back`);
+    const { busy, resting } = this.custody;
+    if (canStillSettle && busy > 0)
+      this.log.warn(`${busy} messages took longer than DRAIN_TIMEOUT_MS (${timeoutMs}): handed back`);
+    if (canStillSettle && resting > 0)
+      this.log.warn(`${resting} messages still waited for room in a queue: handed back`);
     acks?.handBackAll();
   }
 
@@ -178,6 +194,7 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
   /** What an intake has taken. */
   handle(delivery: Delivery, channel: Channel): void {
     if (isProbe(delivery.message)) delivery.ack();
+    else if (this.waiting.resume(delivery)) this.pause.passOver();
     else if (this.handler) this.handler(delivery);
     else
       void callNestHandler(this.messageHandlers.get(INFER_PATTERN), delivery, channel, (...refused) =>
@@ -212,6 +229,13 @@ export class RabbitMqTransport extends ServerRMQ implements IntakeHost {
     if (this.isStopping) return;
     if (this.onListening && error.name === 'StartupError') {
       this.onListening(error);
+      return;
+    }
+    if (this.canGet && GET_REFUSED.test(error.message)) {
+      this.canGet = false;
+      this.log.log(
+        `'${this.queue}' allows no basic.get (single active consumer?): connecting again to consume only`,
+      );
       return;
     }
     this.log.error(`cannot consume from '${this.queue}': ${error.message}`);

@@ -1,5 +1,4 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { Options } from 'amqplib';
 import { Settings } from '../config/settings.js';
 import { InferenceError, invalidRequest } from '../inference/inference.errors.js';
 import { Activity } from '../metrics/activity.js';
@@ -11,20 +10,17 @@ import { ConfirmedOutcomes } from './confirmed-outcomes.js';
 import { ConfirmedPublisher } from './confirmed.publisher.js';
 import { isDirectReply } from './outgoing.js';
 import { PublishAbandonedError, RefusedError, TooLargeError, UnroutableError } from './publish.errors.js';
+import { forward } from './forward.js';
 import { deadLetterProperties, reasonHeaders } from './dead-letter.js';
 import { Delivery } from './delivery.js';
-import { historyHeaders } from './history.js';
-import { writable } from './left-out.js';
-import { retryProperties } from './retry.js';
+import { FailedAttempts, retryHeaders, retryProperties } from './retry.js';
 import { deadLetterQueue, retryQueue } from './topology.js';
 
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
 
-/** A further attempt. */
-interface Retry {
+/** When a request is tried again. */
+export interface Retry extends FailedAttempts {
   readonly delayMs: number;
-  readonly excusedAttempts: number;
-  readonly unknownModelAttempts: number;
 }
 
 /** Sends the outcome of a delivery where it belongs, and counts it. Each method resolves when the broker has confirmed. */
@@ -62,7 +58,7 @@ export class ResultPublisher {
    * The error answer, and then the request itself to the dead-letter queue, with the reason in its headers: whoever asked
    * does not wait for the filing.
    *
-   * @throws UnroutableError when there is no dead-letter queue
+   * @throws UnroutableError when there is no dead-letter queue, RefusedError when it is full: the error answer is sent then
    */
   async bury(
     delivery: Delivery,
@@ -92,12 +88,8 @@ export class ResultPublisher {
     model: string | undefined,
   ): Promise<void> {
     const reason = reasonHeaders(delivery, error, model);
-    await this.forward(
-      delivery,
-      deadLetterQueue(this.settings),
-      deadLetterProperties(delivery, reason),
-      reason,
-    );
+    const queue = deadLetterQueue(this.settings);
+    await forward(this.publisher, delivery, queue, deadLetterProperties(delivery, reason), reason);
     this.activity.deadLettered();
   }
 
@@ -106,7 +98,7 @@ export class ResultPublisher {
    *
    * @param retry when, and which attempts have used up no delay so far
    * @param about the model, where it is known, and the deadline on the clock of `performance.now()`
-   * @throws UnroutableError when there is no such queue
+   * @throws UnroutableError when there is no such queue, RefusedError when it is full
    */
   async retry(
     delivery: Delivery,
@@ -114,33 +106,11 @@ export class ResultPublisher {
     retry: Retry,
     about: { readonly model?: string; readonly deadline?: number },
   ): Promise<void> {
-    const reason = reasonHeaders(delivery, error, about.model);
-    const history = historyHeaders({
-      ...retry,
-      attempts: delivery.attempts,
-      // Where it was at work without a crash, nothing is held against it any more.
-      crashes: error.code === 'UNKNOWN_MODEL' ? delivery.suspicion.crashes : 0,
-      firstFailedAt: String(reason['x-first-failed-at']),
-      deadline: about.deadline,
-    });
-    const headers = { ...reason, ...history };
+    const headers = retryHeaders(delivery, error, retry, about);
     const queue = retryQueue(this.settings, retry.delayMs);
-    await this.forward(delivery, queue, retryProperties(delivery, headers), headers);
+    await forward(this.publisher, delivery, queue, retryProperties(delivery, headers), headers);
     this.activity.retried();
     this.outcomes.remember(delivery);
-  }
-
-  /** @param essential the headers that must go with it, also where there is no room for all that were received */
-  private async forward(
-    delivery: Delivery,
-    queue: string,
-    properties: Options.Publish,
-    essential: Record<string, unknown>,
-  ): Promise<void> {
-    const { content } = delivery.message;
-    const fitting = writable(properties, essential, this.publisher.frameMax);
-    const options = { ...fitting, persistent: true, mandatory: true };
-    await this.publisher.publish({ queue, content, options }, delivery);
   }
 
   private answer(

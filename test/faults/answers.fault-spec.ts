@@ -144,15 +144,16 @@ fault(20, 'the dead-letter queue is deleted, and the worker may declare it', {
   },
 });
 
-/** Each time that a request finds no dead-letter queue it goes back, and is answered again when it comes again. */
+/** Requests that find no dead-letter queue wait in a retry queue, and are not answered again. */
 fault(20, 'the dead-letter queue is deleted, and the worker may not declare it', {
+  breaks: 0,
   env: { TOPOLOGY: 'check' },
   readiness: 'stays',
   channelError: NO_DEAD_LETTERS,
   prepare: (lab) => lab.declareQueues(),
   inject: async (lab) => {
     await sendGarbageWithNowhereToGo(lab);
-    await lab.worker.log(({ msg }) => msg.startsWith('cannot dead-letter a message'));
+    await lab.worker.log(({ msg }) => msg.startsWith(`there is no queue '${lab.deadLetterQueue}'`));
   },
   heal: async (lab) => {
     await lab.declareQueues();

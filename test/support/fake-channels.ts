@@ -2,8 +2,11 @@ import { EventEmitter } from 'node:events';
 import type { ConsumeMessage } from 'amqplib';
 import { Settings } from '../../src/config/settings.js';
 import { Capacity } from '../../src/models/capacity.js';
+import { Activity } from '../../src/metrics/activity.js';
+import { ConfirmedOutcomes } from '../../src/rabbitmq/confirmed-outcomes.js';
 import { ConfirmedPublisher } from '../../src/rabbitmq/confirmed.publisher.js';
 import { Letter } from '../../src/rabbitmq/outgoing.js';
+import { WaitingForRoom } from '../../src/rabbitmq/waiting-for-room.js';
 import { RabbitMqTransport } from '../../src/rabbitmq/rabbitmq.transport.js';
 import { SettlingChannel } from './messages.js';
 
@@ -32,6 +35,10 @@ export class FakeChannel extends EventEmitter {
     this.asked.push(`consume ${queue}`);
     if (this.refusal) throw this.refusal;
     this.send = onMessage;
+  }
+
+  async checkQueue(queue: string): Promise<void> {
+    this.asked.push(`check ${queue}`);
   }
 
   async cancel(): Promise<void> {
@@ -94,7 +101,9 @@ export class FakeTransport extends RabbitMqTransport {
     capacity: Capacity,
     readonly publisher = new FakePublisher(),
   ) {
-    super(settings, capacity, publisher as unknown as ConfirmedPublisher);
+    const confirmed = publisher as unknown as ConfirmedPublisher;
+    const waiting = new WaitingForRoom(settings, confirmed, new Activity(), new ConfirmedOutcomes(capacity));
+    super(settings, capacity, confirmed, waiting);
   }
 
   override createClient<T>(): Promise<T> {

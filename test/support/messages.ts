@@ -47,7 +47,7 @@ export function deliver(
   const acks = new AckCoalescer(channel);
   const settled = deferred();
   const message = consumeMessage(body, properties, deliveryTag, redelivered);
-  const custody = { onSettled: () => settled.resolve(), onHandedBack: () => {} };
+  const custody = { onSettled: () => settled.resolve(), onHandedBack: () => {}, onResting: () => {} };
   const delivery = new Delivery(message, acks, custody, suspicion);
   return { delivery, acks, channel, settled: settled.promise };
 }
