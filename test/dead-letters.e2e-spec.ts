@@ -7,7 +7,7 @@ import { BROKER_URL, type BrokerClient, type Letter } from './support/broker-cli
 import { canControlBroker, shovel } from './support/broker-control.js';
 import { DlqProcess } from './support/dlq-process.js';
 import { eventually } from './support/eventually.js';
-import { LOOKUP } from './support/model-outage.js';
+import { LOOKUP, SCARCE_LOOKUP } from './support/model-outage.js';
 import { POISONABLE, poisoned } from './support/poison.js';
 import { Stage } from './support/stage.js';
 
@@ -51,7 +51,7 @@ describe('a dead letter with more headers than can be written again', () => {
 
   /** Has a request fail twice, with a retry between. */
   async function fail(headers: Record<string, string | Buffer>): Promise<void> {
-    await stage.worker({ ...LOOKUP, RETRY_DELAYS_MS: '50' });
+    await stage.worker({ ...SCARCE_LOOKUP, RETRY_DELAYS_MS: '50' });
     const dead = await client.collect(stage.deadLetters);
     await sendWith(headers, FAILING);
     letter = await dead.answerTo('r');
@@ -130,7 +130,7 @@ if (canControlBroker)
     }
 
     it('has all attempts and all its time again', async () => {
-      await stage.worker({ ...LOOKUP, RETRY_DELAYS_MS: '50,150' });
+      await stage.worker({ ...SCARCE_LOOKUP, RETRY_DELAYS_MS: '50,150' });
       const sentAt = Date.now();
       await client.ask(stage.queue, { data: [99] }, { expiration: '1000' });
       await untilDead(1);

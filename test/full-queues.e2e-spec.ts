@@ -4,7 +4,7 @@ import { type WorkerProcess } from '../src/cli/worker-process.js';
 import { type BrokerClient, type Inbox, type Letter } from './support/broker-client.js';
 import { canControlBroker, rabbitmqctl } from './support/broker-control.js';
 import { eventually } from './support/eventually.js';
-import { LOOKUP } from './support/model-outage.js';
+import { SCARCE_LOOKUP } from './support/model-outage.js';
 import { probe, untilInHand } from './support/probes.js';
 import { Stage } from './support/stage.js';
 
@@ -159,7 +159,11 @@ const SMALL = { PREFETCH: '4', CONCURRENCY: '4', BATCH_MAX_SIZE: '4' };
   });
 
   it('a request that finds no room in its retry queue is tried again from another queue', async () => {
-    const worker = await stage.worker({ ...LOOKUP, RETRY_DELAYS_MS: '300', KILL_SWITCH_PERCENT: 'off' });
+    const worker = await stage.worker({
+      ...SCARCE_LOOKUP,
+      RETRY_DELAYS_MS: '300',
+      KILL_SWITCH_PERCENT: 'off',
+    });
     const lift = await limit('\\.retry\\.300', 1);
     const dead = await client.collect(stage.deadLetters);
     const ids = Array.from({ length: 20 }, (_, index) => `far ${index}`);

@@ -6,7 +6,7 @@ import { PROJECT_FOLDER } from '../src/cli/test-set.js';
 import { type LogLine } from '../src/cli/worker-process.js';
 import { type BrokerClient } from './support/broker-client.js';
 import { eventually } from './support/eventually.js';
-import { LOOKUP, ModelOutage } from './support/model-outage.js';
+import { LOOKUP, ModelOutage, SCARCE_LOOKUP } from './support/model-outage.js';
 import { untilInHand } from './support/probes.js';
 import { nth, Stage } from './support/stage.js';
 
@@ -44,7 +44,7 @@ describe('a request that fails for a reason that may pass', () => {
   });
 
   it('is tried again as often as there are delays, then answered and kept once, with what happened', async () => {
-    const worker = await stage.worker({ ...LOOKUP, RETRY_DELAYS_MS: '50,150' });
+    const worker = await stage.worker({ ...SCARCE_LOOKUP, RETRY_DELAYS_MS: '50,150' });
     const dead = await client.collect(stage.deadLetters);
     const request = { id: 'far', data: [99] };
     const options = { messageId: 'm', headers: { own: 'kept' }, contentType: 'application/json' };
@@ -71,14 +71,14 @@ describe('a request that fails for a reason that may pass', () => {
   });
 
   it('is not tried again where it is at fault itself', async () => {
-    const worker = await stage.worker({ ...LOOKUP, RETRY_DELAYS_MS: '50' });
+    const worker = await stage.worker({ ...SCARCE_LOOKUP, RETRY_DELAYS_MS: '50' });
     const answer = await client.ask(stage.queue, { data: [1, 2, 3] });
     expect(answer.body).toMatchObject({ code: 'SHAPE_MISMATCH' });
     expect(worker.logs.filter(isRetry)).toEqual([]);
   });
 
   it('waits at the broker: a worker that ends meanwhile takes nothing along', async () => {
-    const worker = await stage.worker({ ...LOOKUP, RETRY_DELAYS_MS: '500' });
+    const worker = await stage.worker({ ...SCARCE_LOOKUP, RETRY_DELAYS_MS: '500' });
     await client.send(stage.queue, { id: 'far', data: [99] }, { correlationId: 'far' });
     await worker.log(isRetry);
     await untilInHand(worker, 0);
@@ -88,7 +88,7 @@ describe('a request that fails for a reason that may pass', () => {
       () => client.depth(stage.queue),
       (ready) => ready === 1,
     );
-    await stage.worker({ ...LOOKUP, RETRY_DELAYS_MS: '500' });
+    await stage.worker({ ...SCARCE_LOOKUP, RETRY_DELAYS_MS: '500' });
     expect((await client.replies.answerTo('far')).body).toMatchObject({ code: 'INFERENCE_FAILED' });
   });
 });

@@ -38,6 +38,6 @@ export function retryDueIn({ properties: { headers } }: ConsumeMessage, longestM
 
 /** What was written to a copy when it was put aside. */
 export function keptHeaders({ properties: { headers } }: ConsumeMessage): Record<string, unknown> {
-  const entries = Object.entries((headers ?? {}) as Record<string, unknown>);
+  const entries = Object.entries(headers ?? {});
   return Object.fromEntries(entries.filter(([name]) => KEPT.has(name) || isHistory(name)));
 }

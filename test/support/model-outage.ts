@@ -6,6 +6,12 @@ import { Stage } from './stage.js';
 /** Settings of a worker whose model squares numbers below 10; on others the runtime fails. */
 export const LOOKUP = { MODELS_DIR: 'test/support/models', DEFAULT_MODEL: 'lookup' };
 
+/** The same, but for want of memory: its requests are tried again. */
+export const SCARCE_LOOKUP = {
+  ...LOOKUP,
+  NODE_OPTIONS: '--import ./test/support/hooks/scarce-memory.mjs',
+};
+
 /** A time in which every run fails, or every run of one model, in workers with these settings. */
 export class ModelOutage {
   readonly env: Readonly<Record<string, string>>;
