@@ -27,7 +27,10 @@ class Model implements Session {
 
 /** For each answer whether it is the request's own fault, and whether it is worth another try; undefined for outputs. */
 async function judged(blame: Blame, answers: readonly (Rows | Error)[]) {
-  return (await blame.of(answers)).map((answer) =>
+  const settled = await Promise.all(
+    blame.of(answers).map((answer) => Promise.resolve(answer).catch((error: Error) => error)),
+  );
+  return settled.map((answer) =>
     answer instanceof InferenceError ? [answer.isOwnFault, answer.retryable] : undefined,
   );
 }
@@ -58,6 +61,18 @@ describe('the blame for a failed run', () => {
     expect(await judged(blame, [failure('no disk')])).toEqual([NOBODYS_AND_RETRIED]);
     model.isBroken = false;
     expect(await judged(blame, [failure('index out of range')])).toEqual([OWN_AND_FINAL]);
+  });
+
+  it('is found out by one run for all that fail before it begins, and by another for those that fail later', async () => {
+    const model = new Model();
+    const blame = new Blame(model, good);
+    const first = Array.from({ length: 50 }, () => judged(blame, [failure('index out of range')]));
+    await Promise.race(first);
+    expect(model.runs).toBe(1);
+    model.isBroken = true;
+    expect(await judged(blame, [failure('no disk')])).toEqual([NOBODYS_AND_RETRIED]);
+    expect(await Promise.all(first)).toEqual(first.map(() => [OWN_AND_FINAL]));
+    expect(model.runs).toBe(2);
   });
 
   it('is the request’s own where nothing is known to be good', async () => {

@@ -12,6 +12,11 @@ const OUT_OF_MEMORY =
  * answered at once; where it fails on an input that it has taken before as well, nobody's.
  */
 export class Blame {
+  /** The last run of the known-good input. Settles always. */
+  private lastProbe: Promise<unknown> = Promise.resolve();
+  /** The next one, while it has not begun. */
+  private nextProbe: Promise<boolean> | undefined;
+
   /** @param knownGood an input on which the model has worked; undefined: the first request that succeeds becomes it */
   constructor(
     private readonly session: Session,
@@ -26,16 +31,27 @@ export class Blame {
 
   /**
    * @param answers what became of the requests that ran together
-   * @returns the same, with each failure laid to the request where it is the request's own
+   * @returns the same, with each failure laid to the request where it is the request's own; where only a run of the model can
+   *   tell, the failure comes once that is over
    */
-  async of(answers: readonly (Rows | Error)[]): Promise<readonly (Rows | Error)[]> {
+  of(answers: readonly (Rows | Error)[]): readonly (Rows | Error | Promise<Rows>)[] {
     if (!answers.some(isFailure)) return answers;
-    const works = answers.some((answer) => !(answer instanceof Error)) || (await this.modelWorks());
-    return works ? answers.map(ownFault) : answers;
+    if (answers.some((answer) => !(answer instanceof Error))) return answers.map(ownFault);
+    return answers.map((answer) => (isFailure(answer) ? this.judged(answer) : answer));
   }
 
-  /** True also where nothing is known to be good: then there is no sign of an outage. */
-  async modelWorks(): Promise<boolean> {
+  /**
+   * One run tells for all who ask before it begins: requests that fail may be many, and good ones are not to wait for a run each.
+   *
+   * @returns true also where nothing is known to be good: then there is no sign of an outage
+   */
+  modelWorks(): Promise<boolean> {
+    if (!this.nextProbe) this.lastProbe = this.nextProbe = this.lastProbe.then(() => this.probe());
+    return this.nextProbe;
+  }
+
+  private async probe(): Promise<boolean> {
+    this.nextProbe = undefined;
     if (!this.knownGood) return true;
     try {
       await runAlone(this.session, this.knownGood);
@@ -44,13 +60,17 @@ export class Blame {
       return false;
     }
   }
+
+  private async judged(failure: InferenceError): Promise<never> {
+    throw (await this.modelWorks()) ? ownFault(failure) : failure;
+  }
 }
 
 function isFailure(answer: Rows | Error): answer is InferenceError {
   return answer instanceof InferenceError && answer.code === 'INFERENCE_FAILED';
 }
 
-function ownFault(answer: Rows | Error): Rows | Error {
+function ownFault<T extends Rows | Error>(answer: T): T | InferenceError {
   if (!isFailure(answer)) return answer;
   return answer.asOwnFault(OUT_OF_MEMORY.test(answer.message));
 }
