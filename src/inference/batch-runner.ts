@@ -32,8 +32,9 @@ export class BatchRunner {
     items: readonly QueuedRows[],
     refuse: (item: QueuedRows, error: Error) => void,
   ): Promise<readonly (Rows | Error | Promise<Rows>)[]> => {
+    const startedAt = performance.now();
     const answers = await runBisecting(items, (some) => runTimely(some, this.infer, refuse));
-    return this.blame.of(answers);
+    return this.blame.of(answers, startedAt);
   };
 
   /** All or none. */

@@ -26,9 +26,9 @@ class Model implements Session {
 }
 
 /** For each answer whether it is the request's own fault, and whether it is worth another try; undefined for outputs. */
-async function judged(blame: Blame, answers: readonly (Rows | Error)[]) {
+async function judged(blame: Blame, answers: readonly (Rows | Error)[], startedAt = performance.now()) {
   const settled = await Promise.all(
-    blame.of(answers).map((answer) => Promise.resolve(answer).catch((error: Error) => error)),
+    blame.of(answers, startedAt).map((answer) => Promise.resolve(answer).catch((error: Error) => error)),
   );
   return settled.map((answer) =>
     answer instanceof InferenceError ? [answer.isOwnFault, answer.retryable] : undefined,
@@ -60,6 +60,7 @@ describe('the blame for a failed run', () => {
     model.isBroken = true;
     expect(await judged(blame, [failure('no disk')])).toEqual([NOBODYS_AND_RETRIED]);
     model.isBroken = false;
+    blame.worked(good);
     expect(await judged(blame, [failure('index out of range')])).toEqual([OWN_AND_FINAL]);
   });
 
@@ -73,6 +74,20 @@ describe('the blame for a failed run', () => {
     expect(await judged(blame, [failure('no disk')])).toEqual([NOBODYS_AND_RETRIED]);
     expect(await Promise.all(first)).toEqual(first.map(() => [OWN_AND_FINAL]));
     expect(model.runs).toBe(2);
+  });
+
+  it.each([
+    ['alone', [failure('no disk')], [NOBODYS_AND_RETRIED]],
+    ['beside one that succeeds again', [failure('no disk'), good], [NOBODYS_AND_RETRIED, undefined]],
+  ])('is nobody’s where a request failed %s before the model worked again', async (_, answers, expected) => {
+    const model = new Model();
+    const blame = new Blame(model, good);
+    model.isBroken = true;
+    await judged(blame, [failure('no disk')]);
+    const startedAt = performance.now();
+    model.isBroken = false;
+    expect(await judged(blame, answers, startedAt)).toEqual(expected);
+    expect(await judged(blame, [failure('index out of range')])).toEqual([OWN_AND_FINAL]);
   });
 
   it('is the request’s own where nothing is known to be good', async () => {

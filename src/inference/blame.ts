@@ -9,13 +9,16 @@ const OUT_OF_MEMORY =
 
 /**
  * Decides whose fault a failed run is. Where the model works at that moment on something else, it is the request's own, which is
- * answered at once; where it fails on an input that it has taken before as well, nobody's.
+ * answered at once; where it fails on an input that it has taken before as well, nobody's. Nobody's is also what failed while the
+ * model did so, though it has come to work again by the time that it is asked.
  */
 export class Blame {
   /** The last run of the known-good input. Settles always. */
   private lastProbe: Promise<unknown> = Promise.resolve();
   /** The next one, while it has not begun. */
   private nextProbe: Promise<boolean> | undefined;
+  /** When the model was first seen to work after it had failed on what it takes; Infinity until it is. `performance.now()` */
+  private worksSince = -Infinity;
 
   /** @param knownGood an input on which the model has worked; undefined: the first request that succeeds becomes it */
   constructor(
@@ -25,19 +28,22 @@ export class Blame {
 
   /** The model has worked on these rows. */
   worked(rows: Rows | undefined): void {
+    if (this.worksSince === Infinity) this.worksSince = performance.now();
     if (this.knownGood || !rows) return;
     this.knownGood = joined([rows], this.session.signature.inputs);
   }
 
   /**
    * @param answers what became of the requests that ran together
+   * @param startedAt when their first run began (`performance.now()`)
    * @returns the same, with each failure laid to the request where it is the request's own; where only a run of the model can
    *   tell, the failure comes once that is over
    */
-  of(answers: readonly (Rows | Error)[]): readonly (Rows | Error | Promise<Rows>)[] {
+  of(answers: readonly (Rows | Error)[], startedAt: number): readonly (Rows | Error | Promise<Rows>)[] {
     if (!answers.some(isFailure)) return answers;
-    if (answers.some((answer) => !(answer instanceof Error))) return answers.map(ownFault);
-    return answers.map((answer) => (isFailure(answer) ? this.judged(answer) : answer));
+    const haveOthersSucceeded = answers.some((answer) => !(answer instanceof Error));
+    if (haveOthersSucceeded && startedAt > this.worksSince) return answers.map(ownFault);
+    return answers.map((answer) => (isFailure(answer) ? this.judged(answer, startedAt) : answer));
   }
 
   /**
@@ -55,14 +61,17 @@ export class Blame {
     if (!this.knownGood) return true;
     try {
       await runAlone(this.session, this.knownGood);
+      this.worked(this.knownGood);
       return true;
     } catch {
+      this.worksSince = Infinity;
       return false;
     }
   }
 
-  private async judged(failure: InferenceError): Promise<never> {
-    throw (await this.modelWorks()) ? ownFault(failure) : failure;
+  private async judged(failure: InferenceError, startedAt: number): Promise<never> {
+    const works = await this.modelWorks();
+    throw works && startedAt > this.worksSince ? ownFault(failure) : failure;
   }
 }
 
