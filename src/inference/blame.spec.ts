@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { oneRow } from '../../test/support/rows.js';
 import { Batch, Session } from '../models/session.js';
 import { Rows } from '../protocol/rows.js';
@@ -74,6 +74,25 @@ describe('the blame for a failed run', () => {
     expect(await judged(blame, [failure('no disk')])).toEqual([NOBODYS_AND_RETRIED]);
     expect(await Promise.all(first)).toEqual(first.map(() => [OWN_AND_FINAL]));
     expect(model.runs).toBe(2);
+  });
+
+  it('is found out no more often than leaves good requests the time', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'performance'] });
+    try {
+      const model = new Model();
+      const blame = new Blame(model, good);
+      const all: ReturnType<typeof judged>[] = [];
+      for (let failures = 0; failures < 50; failures++) {
+        all.push(judged(blame, [failure('index out of range')]));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(model.runs).toBe(1);
+      await jest.runAllTimersAsync();
+      expect(await Promise.all(all)).toEqual(all.map(() => [OWN_AND_FINAL]));
+      expect(model.runs).toBe(2);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   it.each([

@@ -13,9 +13,9 @@ const OUT_OF_MEMORY =
  * model did so, though it has come to work again by the time that it is asked.
  */
 export class Blame {
-  /** The last run of the known-good input. Settles always. */
-  private lastProbe: Promise<unknown> = Promise.resolve();
-  /** The next one, while it has not begun. */
+  /** Settles, always, when the known-good input may run again. */
+  private mayProbe: Promise<unknown> = Promise.resolve();
+  /** Its next run, while that has not begun. */
   private nextProbe: Promise<boolean> | undefined;
   /** When the model was first seen to work after it had failed on what it takes; Infinity until it is. `performance.now()` */
   private worksSince = -Infinity;
@@ -47,17 +47,26 @@ export class Blame {
   }
 
   /**
-   * One run tells for all who ask before it begins: requests that fail may be many, and good ones are not to wait for a run each.
+   * One run tells for all who ask before it begins, and comes no sooner than the one before took: requests that fail may be many,
+   * and good ones are not to wait for a run each.
    *
    * @returns true also where nothing is known to be good: then there is no sign of an outage
    */
   modelWorks(): Promise<boolean> {
-    if (!this.nextProbe) this.lastProbe = this.nextProbe = this.lastProbe.then(() => this.probe());
-    return this.nextProbe;
+    return (this.nextProbe ??= this.mayProbe.then(() => this.probe()));
   }
 
-  private async probe(): Promise<boolean> {
+  private probe(): Promise<boolean> {
     this.nextProbe = undefined;
+    const startedAt = performance.now();
+    const works = this.runKnownGood();
+    this.mayProbe = works.then(
+      () => new Promise((resolve) => setTimeout(resolve, performance.now() - startedAt)),
+    );
+    return works;
+  }
+
+  private async runKnownGood(): Promise<boolean> {
     if (!this.knownGood) return true;
     try {
       await runAlone(this.session, this.knownGood);
