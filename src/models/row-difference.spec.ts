@@ -24,7 +24,11 @@ const whole = (...tensors: TensorData[]): Rows => ({
 function compare(
   alone: TensorData,
   company: TensorData,
-  { jiggled = alone as TensorData | Error, copied = alone, rows = row } = {},
+  {
+    jiggled = alone,
+    copied = alone,
+    rows = row,
+  }: { jiggled?: TensorData | Error; copied?: TensorData; rows?: Rows } = {},
 ) {
   let jiggles = 0;
   const run = ({ dims }: Batch): Promise<Batch> => {
