@@ -100,6 +100,7 @@ describe('when one of several models fails on everything', () => {
     outage.end();
     for (const answer of await Promise.all(waiting))
       expect(answer.body).toMatchObject({ outputs: [{ data: [9] }] });
+    await worker.log(({ msg }) => msg === "model 'lookup' works again");
     expect((await probe(worker, 'ready')).body.details['outage']).toEqual({ status: 'up' });
   });
 

@@ -26,14 +26,15 @@ export class BatchRunner {
 
   /**
    * @param refuse told each request whose deadline passes before it runs
-   * @returns the outputs of each, or an InferenceError, in their order
+   * @returns the outputs of each, or an InferenceError, or a promise that rejects with one, in their order
    */
   readonly run = async (
     items: readonly QueuedRows[],
     refuse: (item: QueuedRows, error: Error) => void,
-  ): Promise<readonly (Rows | Error)[]> => {
+  ): Promise<readonly (Rows | Error | Promise<Rows>)[]> => {
+    const startedAt = performance.now();
     const answers = await runBisecting(items, (some) => runTimely(some, this.infer, refuse));
-    return this.blame.of(answers);
+    return this.blame.of(answers, startedAt);
   };
 
   /** All or none. */

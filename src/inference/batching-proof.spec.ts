@@ -79,6 +79,14 @@ describe('the proof that requests may share a run', () => {
       expect(await agreesOn(counting(), [row(1), row(2)])).toEqual({ agrees: false, holds: false });
     });
 
+    it('has no answers given where a row fails alone, though it did not in company', async () => {
+      const failsOnOnes = new Model((numbers) => {
+        if (numbers.length === 1 && numbers[0] === 1) throw new Error('out of range');
+        return numbers.map((one) => 2 * one);
+      });
+      expect(await agreesOn(failsOnOnes, [row(1), row(2)])).toEqual({ agrees: false, holds: true });
+    });
+
     it('looks at rows within requests of several', async () => {
       const parts = [rows(150, 150, 150, 150, 150), rows(150, 150, 150, 150, 2)];
       expect(await agreesOn(mixing(), parts, new Told(), 0.9)).toEqual({ agrees: false, holds: false });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { oneRow } from '../../test/support/rows.js';
 import { Batch, Session } from '../models/session.js';
 import { Rows } from '../protocol/rows.js';
@@ -26,8 +26,11 @@ class Model implements Session {
 }
 
 /** For each answer whether it is the request's own fault, and whether it is worth another try; undefined for outputs. */
-async function judged(blame: Blame, answers: readonly (Rows | Error)[]) {
-  return (await blame.of(answers)).map((answer) =>
+async function judged(blame: Blame, answers: readonly (Rows | Error)[], startedAt = performance.now()) {
+  const settled = await Promise.all(
+    blame.of(answers, startedAt).map((answer) => Promise.resolve(answer).catch((error: Error) => error)),
+  );
+  return settled.map((answer) =>
     answer instanceof InferenceError ? [answer.isOwnFault, answer.retryable] : undefined,
   );
 }
@@ -57,6 +60,52 @@ describe('the blame for a failed run', () => {
     model.isBroken = true;
     expect(await judged(blame, [failure('no disk')])).toEqual([NOBODYS_AND_RETRIED]);
     model.isBroken = false;
+    blame.worked(good);
+    expect(await judged(blame, [failure('index out of range')])).toEqual([OWN_AND_FINAL]);
+  });
+
+  it('is found out by one run for all that fail before it begins, and by another for those that fail later', async () => {
+    const model = new Model();
+    const blame = new Blame(model, good);
+    const first = Array.from({ length: 50 }, () => judged(blame, [failure('index out of range')]));
+    await Promise.race(first);
+    expect(model.runs).toBe(1);
+    model.isBroken = true;
+    expect(await judged(blame, [failure('no disk')])).toEqual([NOBODYS_AND_RETRIED]);
+    expect(await Promise.all(first)).toEqual(first.map(() => [OWN_AND_FINAL]));
+    expect(model.runs).toBe(2);
+  });
+
+  it('is found out no more often than leaves good requests the time', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'performance'] });
+    try {
+      const model = new Model();
+      const blame = new Blame(model, good);
+      const all: ReturnType<typeof judged>[] = [];
+      for (let failures = 0; failures < 50; failures++) {
+        all.push(judged(blame, [failure('index out of range')]));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(model.runs).toBe(1);
+      await jest.runAllTimersAsync();
+      expect(await Promise.all(all)).toEqual(all.map(() => [OWN_AND_FINAL]));
+      expect(model.runs).toBe(2);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  it.each([
+    ['alone', [failure('no disk')], [NOBODYS_AND_RETRIED]],
+    ['beside one that succeeds again', [failure('no disk'), good], [NOBODYS_AND_RETRIED, undefined]],
+  ])('is nobody’s where a request failed %s before the model worked again', async (_, answers, expected) => {
+    const model = new Model();
+    const blame = new Blame(model, good);
+    model.isBroken = true;
+    await judged(blame, [failure('no disk')]);
+    const startedAt = performance.now();
+    model.isBroken = false;
+    expect(await judged(blame, answers, startedAt)).toEqual(expected);
     expect(await judged(blame, [failure('index out of range')])).toEqual([OWN_AND_FINAL]);
   });
 

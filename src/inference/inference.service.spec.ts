@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { writeOnnx } from '../../test/support/onnx-writer.js';
 import { readSettings } from '../config/settings.js';
@@ -9,6 +9,7 @@ import { Activity } from '../metrics/activity.js';
 import { CapacityPlan } from '../models/capacity.js';
 import { ModelRepository } from '../models/model.repository.js';
 import { Rows } from '../protocol/rows.js';
+import { BatchingProof } from './batching-proof.js';
 import { InferenceService } from './inference.service.js';
 
 /** Adds to each row what the largest of all is over 100: made inputs, whose whole numbers are small, cannot see it. */
@@ -79,6 +80,24 @@ describe('InferenceService', () => {
     expect(await infer(...numbers)).toEqual(numbers.map((number) => number + 19));
     expect(await infer(...numbers)).toEqual(numbers.map((number) => number + 19));
   });
+
+  it.each([16, 17])(
+    'gives a request of %i rows, which it cuts, as many where the answers of its parts in company were not to be given',
+    async (count) => {
+      await serve();
+      const agrees = jest.spyOn(BatchingProof.prototype, 'agrees').mockResolvedValue(false);
+      try {
+        const numbers = Array.from({ length: count }, (_, index) => index);
+        const { dims, tensors } = await service.infer(service.model('m'), rows(...numbers));
+        expect({ dims, data: [...(tensors[0] as BigInt64Array)].map(Number) }).toEqual({
+          dims: [[count, 1]],
+          data: numbers,
+        });
+      } finally {
+        agrees.mockRestore();
+      }
+    },
+  );
 
   it('cuts and shares nothing where model.json says `batching: "off"`', async () => {
     await serve({ batching: 'off' });

@@ -101,7 +101,10 @@ export class InferenceService {
     await this.host.release();
   }
 
-  /** A request must not be cut where its rows see each other: when that turns out meanwhile, it runs again whole. */
+  /**
+   * A request must not be cut where its rows see each other: when that turns out meanwhile, or may be so of a part, which has
+   * then run by itself, the request runs again whole.
+   */
   private async inferParts(
     model: ServedModel,
     rows: Rows,
@@ -110,7 +113,8 @@ export class InferenceService {
   ): Promise<Rows> {
     try {
       const outputs = await Promise.all(parts.map((part) => model.infer(part, deadline)));
-      if (model.sharesRuns) return together(outputs, model);
+      const haveShared = outputs.every(({ isWhole }) => !isWhole);
+      if (model.sharesRuns && haveShared) return together(outputs, model);
     } catch (error) {
       if (model.sharesRuns) throw error;
     }

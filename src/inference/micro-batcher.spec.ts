@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { Deferred, deferred } from '../../test/support/deferred.js';
 import { MicroBatcher, MicroBatcherOptions, RunBatch } from './micro-batcher.js';
 
-type Answers = readonly (string | Error)[];
+type Answers = readonly (string | Error | Promise<string>)[];
 
 /** A runner that answers when the test says so. */
 class ManualRunner {
@@ -178,6 +178,19 @@ describe('MicroBatcher', () => {
       await turn();
       await runner.answer(['A']);
       expect(runner.batches).toEqual([['a'], ['b', 'c']]);
+    });
+
+    it('runs the next batch while an answer of the one before is still to come', async () => {
+      const runner = new ManualRunner();
+      const batcher = batcherOf(runner, { maxSize: 1 });
+      const answers = addAll(batcher, 'ab');
+      const late = deferred<string>();
+      await turn();
+      await runner.answer([late.promise]);
+      await runner.answer(['B']);
+      const reason = new Error('a is out of range');
+      late.reject(reason);
+      expect(await answers).toEqual([rejected(reason), fulfilled('B')]);
     });
 
     it('keeps several runners busy at the same time, each with one batch', async () => {

@@ -2,6 +2,9 @@ import { Clock, REAL_TIME } from '../clock.js';
 import { DeadlineAlarm } from '../deadline/deadline-alarm.js';
 import { Fifo } from './fifo.js';
 
+/** A promise keeps its item waiting, not the runner: the next batch may run. */
+type Answer<R> = R | Error | Promise<R>;
+
 /**
  * Runs a batch: one value or Error for each item, in the order of the items. A rejection, or an answer of
  * another length, fails every item.
@@ -11,7 +14,7 @@ import { Fifo } from './fifo.js';
 export type RunBatch<T, R> = (
   items: readonly T[],
   refuse: (item: T, error: Error) => void,
-) => Promise<readonly (R | Error)[]>;
+) => Promise<readonly Answer<R>[]>;
 
 /** Items that wait only so long. */
 export interface ItemDeadline<T> {
@@ -42,7 +45,7 @@ interface Waiting<T, R> {
   readonly item: T;
   readonly size: number;
   readonly since: number;
-  resolve(value: R): void;
+  resolve(value: R | Promise<R>): void;
   reject(error: Error): void;
 }
 
@@ -193,11 +196,11 @@ export class MicroBatcher<T, R> {
   }
 }
 
-function answer<T, R>(batch: readonly Waiting<T, R>[], answers: readonly (R | Error)[]): void {
+function answer<T, R>(batch: readonly Waiting<T, R>[], answers: readonly Answer<R>[]): void {
   if (answers.length !== batch.length)
     throw new Error(`the runner gave ${answers.length} answers for a batch of ${batch.length}`);
   batch.forEach((waiting, index) => {
-    const value = answers[index] as R | Error;
+    const value = answers[index] as Answer<R>;
     if (value instanceof Error) waiting.reject(value);
     else waiting.resolve(value);
   });

@@ -24,7 +24,6 @@ describe('trying whether rows can share a run', () => {
   it.each(MIXING)('refutes it of %s, whose rows see each other or are none', async (name) => {
     const { finding } = await findingOf(`${MIXING_MODELS_DIR}/${name}/model.onnx`);
     expect(finding).toMatchObject({ verdict: 'refuted', reason: expect.any(String) });
-    console.log(name, JSON.stringify(finding));
   });
 
   it.each([

@@ -49,7 +49,7 @@ export async function differenceOf(
   random: () => number = Math.random,
 ): Promise<Difference | undefined> {
   const mayJiggle = rows.tensors.some(isFloat);
-  const jiggled: Rows[] = [];
+  let jiggled: Rows[] | undefined;
   let copied: Rows | undefined;
   for (const [index, { name }] of session.signature.outputs.entries()) {
     const own = alone.dims[index] ?? [];
@@ -60,8 +60,8 @@ export async function differenceOf(
     const pair = { alone: alone.tensors[index] as TensorData, company: company.tensors[index] as TensorData };
     let differing = differingElements(pair, start, company.count * width, mayJiggle);
     if (differing.length > 0 && mayJiggle) {
-      while (jiggled.length < JIGGLES) jiggled.push(await runAlone(session, jiggle(rows, random)));
-      differing = differing.filter((at) => !jiggled.some((other) => explains(other, index, pair, start, at)));
+      const moved = (jiggled ??= await runJiggled(session, rows, random));
+      differing = differing.filter((at) => !moved.some((other) => explains(other, index, pair, start, at)));
     }
     if (differing.length === 0) continue;
     const by = largest(pair, start, differing);
@@ -146,6 +146,19 @@ async function runAmongCopies(
   } catch {
     return undefined;
   }
+}
+
+/** Runs rows alone, changed in their last places. Changes that the model refuses tell nothing. */
+async function runJiggled(session: Session, rows: Rows, random: () => number): Promise<Rows[]> {
+  const outputs: Rows[] = [];
+  for (let run = 0; run < JIGGLES; run++) {
+    try {
+      outputs.push(await runAlone(session, jiggle(rows, random)));
+    } catch {
+      // An index that was the last of its table may be beyond it.
+    }
+  }
+  return outputs;
 }
 
 function jiggle(rows: Rows, random: () => number): Rows {
