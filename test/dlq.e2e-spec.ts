@@ -276,6 +276,14 @@ describe('dlq replay', () => {
     expect(await listedIds()).toEqual(many(60).filter((_, index) => index % 3 !== 0));
   });
 
+  it('leaves the others in their order when it is to send only some, of letters that were looked at', async () => {
+    const ids = await putLetters(100);
+    await client.channel.assertQueue(stage.queue);
+    expect(await listedIds()).toEqual(ids);
+    expect((await dlq('replay', '--limit', '3')).stdout).toContain('replayed 3 ');
+    expect(await listedIds()).toEqual(ids.slice(3));
+  });
+
   it('ends when the only letter that fits is refused, with many others behind it', async () => {
     await client.channel.assertQueue(stage.queue, {
       arguments: { 'x-max-length': 0, 'x-overflow': 'reject-publish' },
