@@ -16,11 +16,8 @@ const POLICY_ARGUMENTS = new Set([
   'x-overflow',
   'x-delivery-limit',
 ]);
-/**
- * What no queue may have besides: the broker would delete it with what is in it, or not let messages be fetched one by
- * one, which the worker does at each start.
- */
-const UNUSABLE = ['x-expires', 'x-single-active-consumer'];
+/** No queue may have this: the broker deletes it, with what is in it, when nobody uses it for that long. */
+const UNUSABLE = 'x-expires';
 /** What brings a message from a retry queue back, without and with the delay. */
 const WAY_BACK = ['x-dead-letter-exchange', 'x-dead-letter-routing-key'];
 const DELAYED_WAY_BACK = ['x-message-ttl', ...WAY_BACK];
@@ -101,7 +98,7 @@ async function openArguments(
 }
 
 function isWrong({ name, ours, theirs }: Difference): boolean {
-  if (ours === undefined) return UNUSABLE.includes(name);
+  if (ours === undefined) return name === UNUSABLE;
   return theirs !== undefined || !POLICY_ARGUMENTS.has(name);
 }
 

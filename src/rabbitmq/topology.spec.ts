@@ -235,6 +235,7 @@ describe('TOPOLOGY=check', () => {
   it.each([
     ['x-max-length', "the value '100' of type 'byte'", 100],
     ['x-some-flag', "the value 'true' of type 'bool'", true],
+    ['x-single-active-consumer', "the value 'true' of type 'bool'", true],
     ['x-queue-leader-locator', "the value 'balanced' of type 'longstr'", 'balanced'],
   ])('leaves %s to those who declare the queue', async (argument, current, value) => {
     const connection = new RecordingConnection({ inference: [inequivalent(argument, 'none', current)] });
@@ -242,14 +243,11 @@ describe('TOPOLOGY=check', () => {
     expect(connection.lastArguments).toMatchObject({ [argument]: value });
   });
 
-  it.each([
-    ['is deleted while it is not used, with what is in it', 'x-expires', "the value '100' of type 'byte'"],
-    ['lets no message be fetched', 'x-single-active-consumer', "the value 'true' of type 'bool'"],
-  ])('refuses a queue that %s', async (_, argument, current) => {
-    const connection = new RecordingConnection({ inference: [inequivalent(argument, 'none', current)] });
-    await expect(connection.ensure(check)).rejects.toThrow(
-      /x-\S+ is (100|true), the worker declares not set/,
-    );
+  it('refuses a queue that is deleted while it is not used, with what is in it', async () => {
+    const connection = new RecordingConnection({
+      inference: [inequivalent('x-expires', 'none', "the value '100' of type 'byte'")],
+    });
+    await expect(connection.ensure(check)).rejects.toThrow('x-expires is 100, the worker declares not set');
   });
 
   it('stops where a queue of another type does not take the rest', async () => {

@@ -13,6 +13,9 @@ const PUT_BACK_TIMEOUT_MS = 2_000;
 const PUT_BACK_POLL_MS = 10;
 /** How long no letter may come before the broker is asked whether there are any. */
 const IDLE_MS = 1_000;
+/** RabbitMQ 3 puts back the letters of a channel's consumers in the order of their tags only up to this many. */
+const MAX_CONSUMERS = 32;
+const MAX_PREFETCH = 65_535;
 /** RabbitMQ 4 drops a letter after 20 deliveries, unless its queue says otherwise. */
 const WORN_AFTER_DELIVERIES = 10;
 
@@ -24,7 +27,8 @@ export interface DeadLetter {
 
 /**
  * The dead letters, looked at one after the other. A letter that is in hand when the connection closes, however
- * it does, is back in its place: nothing is lost or out of order, whatever ends this process.
+ * it does, is back in the queue: nothing is lost, whatever ends this process. RabbitMQ puts those that come back
+ * behind those that came back earlier, so that all stay in order when all have been looked at.
  */
 export class DeadLetterQueue {
   readonly name: string;
@@ -33,7 +37,10 @@ export class DeadLetterQueue {
   private hasReturned = false;
   private consumers = 0;
   private keptOfConsumer = 0;
-  private inHand = 0;
+  /** Most unsettled letters of the present consumer. */
+  private prefetch = 0;
+  /** The same for those after the first. */
+  private nextPrefetch = 0;
   /** Letters that have come and are neither removed nor moved. */
   private unsettled = 0;
 
@@ -46,11 +53,8 @@ export class DeadLetterQueue {
     private readonly signal: AbortSignal,
   ) {
     this.name = deadLetterQueue({ REQUEST_QUEUE: requestQueue });
-    const fail = (error?: Error) => {
-      this.failure ??= error ?? new Error('the connection to the broker was closed');
-      this.arrivals.stir();
-    };
-    for (const emitter of [connection, channel]) emitter.on('error', fail).on('close', fail);
+    const onEnd = (error?: Error) => this.fail(error ?? new Error('the connection to the broker was closed'));
+    for (const emitter of [connection, channel]) emitter.on('error', onEnd).on('close', onEnd);
     channel.on('return', () => (this.hasReturned = true));
     signal.addEventListener('abort', () => this.arrivals.stir());
   }
@@ -81,17 +85,17 @@ export class DeadLetterQueue {
   }
 
   /**
-   * The letters that are there now, each in hand when it comes. What has not been kept, moved or removed counts
-   * towards `inHand`.
+   * The letters that are there now, each in hand when it comes.
    *
-   * @param inHand most letters, with their bodies, between the broker and the caller
+   * @param inHand most letters, with their bodies, between the broker and the caller; once that many have been kept,
+   *   a 31st of the queue where that is more
    * @throws when interrupted, or when the connection is lost
    */
   async *letters(inHand: number): AsyncGenerator<DeadLetter> {
     const there = await this.count();
-    this.inHand = inHand;
-    await this.channel.prefetch(inHand);
-    await this.consume();
+    const share = Math.floor(there / (MAX_CONSUMERS - 1)) + 1;
+    this.nextPrefetch = Math.min(Math.max(inHand, share), MAX_PREFETCH);
+    await this.consume(inHand);
     for (let position = 1; position <= there; position++) {
       const message = await this.next();
       if (!message) return;
@@ -107,11 +111,11 @@ export class DeadLetterQueue {
       await this.move(letter, this.name, copiedProperties(letter.message.properties));
       return;
     }
-    // A consumer is sent nothing more once it has `inHand` letters; the next one is.
-    if (++this.keptOfConsumer < this.inHand / 2) return;
-    this.keptOfConsumer = 0;
-    await this.channel.cancel(this.consumerTag);
-    await this.consume();
+    // A consumer that has kept all it may hold is sent nothing more; the next one is. Not before: a letter that is on
+    // its way to a consumer when that is cancelled goes back into the queue, behind others that have been sent since.
+    if (++this.keptOfConsumer < this.prefetch) return;
+    await this.channel.cancel(this.consumerTag); // has an effect where only one consumer is served at a time
+    await this.consume(this.nextPrefetch);
   }
 
   /** Takes the letter out of the queue, for good. */
@@ -123,9 +127,19 @@ export class DeadLetterQueue {
   /**
    * Publishes the letter's body to a queue, and takes the letter out of this one when the broker has confirmed that.
    *
-   * @throws Error when the queue does not exist or refuses it; the letter then stays
+   * @throws Error when the queue does not exist or refuses it; the letter then stays, and no more letters come
    */
   async move(letter: DeadLetter, queue: string, properties: Options.Publish): Promise<void> {
+    try {
+      await this.publish(letter, queue, properties);
+    } catch (error) {
+      this.fail(error as Error); // whoever waits for the next letter would wait for the place of this one
+      throw error;
+    }
+    this.remove(letter);
+  }
+
+  private async publish(letter: DeadLetter, queue: string, properties: Options.Publish): Promise<void> {
     await new Promise<void>((resolve, reject) =>
       this.channel.sendToQueue(
         queue,
@@ -139,7 +153,6 @@ export class DeadLetterQueue {
     );
     // A return does not say of which publish it is, only that it comes before that one's confirm.
     if (this.hasReturned) throw new Error(`there is no queue '${queue}' (any more)`);
-    this.remove(letter);
   }
 
   /** Puts back all that is in hand, and waits for it to be there. */
@@ -172,8 +185,11 @@ export class DeadLetterQueue {
     }
   }
 
-  private async consume(): Promise<void> {
+  private async consume(prefetch: number): Promise<void> {
     this.consumers++;
+    this.keptOfConsumer = 0;
+    this.prefetch = prefetch;
+    await this.channel.prefetch(prefetch);
     await this.channel.consume(
       this.name,
       (message) => {
@@ -182,11 +198,15 @@ export class DeadLetterQueue {
           this.arrivals.add(message);
           return;
         }
-        this.failure ??= new Error(`queue '${this.name}' was deleted, or is not available`);
-        this.arrivals.stir();
+        this.fail(new Error(`queue '${this.name}' was deleted, or is not available`));
       },
       { consumerTag: this.consumerTag },
     );
+  }
+
+  private fail(error: Error): void {
+    this.failure ??= error;
+    this.arrivals.stir();
   }
 
   /** RabbitMQ puts back the letters of one consumer after the other, in the order of their tags. */

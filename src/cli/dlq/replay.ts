@@ -41,7 +41,8 @@ export async function replay(
   }
   const there = await queue.count();
   const moves = new Moves(options.rate, MAX_IN_FLIGHT, signal);
-  const progress = startProgress(isFiltered(options) ? 'looked at' : 'replayed', there);
+  const isPartial = isFiltered(options) || options.limit !== undefined;
+  const progress = startProgress(isPartial ? 'looked at' : 'replayed', there);
   try {
     await replayEach(queue, options, now, moves, (looked) => progress.update(looked));
   } finally {
@@ -61,14 +62,16 @@ async function replayEach(
   moves: Moves,
   onProgress: (looked: number) => void,
 ): Promise<void> {
+  const { limit = Infinity } = options;
   let begun = 0;
   for await (const letter of queue.letters(MAX_IN_FLIGHT)) {
-    if (fits(letter.summary, options, now)) {
+    // To the end, as `search` does.
+    if (begun < limit && fits(letter.summary, options, now)) {
       if (!(await moves.turn())) return;
       const request = freshRequest(letter.message.properties);
       const properties = options.reply ? request : { ...request, replyTo: undefined };
       moves.begin(queue.move(letter, queue.requestQueue, properties));
-      if (++begun === options.limit) return;
+      begun++;
     } else await queue.keep(letter);
     onProgress(letter.summary.position);
   }
