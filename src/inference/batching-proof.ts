@@ -13,7 +13,12 @@ const CHECK_SHARE = 0.005;
 /** So many requests of the same dimensions prove a model on which made inputs fail: run in twos, fours, and all together. */
 const SPECIMENS = 8;
 /** Larger requests are not kept for that. */
-const MAX_SPECIMEN_ELEMENTS = 1_000_000;
+const MAX_SPECIMEN_ROWS = 8;
+const MAX_SPECIMEN_ELEMENTS = 250_000;
+/** So often they are run together without telling anything, and no more. */
+const MAX_LESSONS = 20;
+/** One may be for want of memory. */
+const FAILURES_TO_REFUTE = 2;
 /** Dimensions of which specimens are kept. */
 const MAX_GROUPS = 4;
 /** Further rows that are looked at where one alone proves nothing. */
@@ -36,6 +41,10 @@ export class BatchingProof {
   private checkedMs = 0;
   private checks = 0;
   private isLearning = false;
+  private lessons = 0;
+  private failures = 0;
+  /** Rows of the largest request that got the same cut as whole. */
+  private largestCut = 0;
   /** By their dimensions, oldest first. */
   private readonly specimens = new Map<string, Specimen[]>();
 
@@ -106,8 +115,8 @@ export class BatchingProof {
   async learn(rows: Rows, alone: Rows): Promise<void> {
     if (this.verdict !== 'open' || this.isLearning || rows.isWhole) return;
     const { inputs, outputs } = this.session.signature;
-    if (rows.dims.reduce((sum, dims) => sum + rows.count * elementCount(dims), 0) > MAX_SPECIMEN_ELEMENTS)
-      return;
+    if (this.lessons >= MAX_LESSONS || rows.count > MAX_SPECIMEN_ROWS) return;
+    if (elementsOf(rows) + elementsOf(alone) > MAX_SPECIMEN_ELEMENTS) return;
     const uneven = alone.dims.findIndex((dims) => dims[0] !== rows.count);
     if (uneven >= 0) {
       const [first] = alone.dims[uneven] ?? [];
@@ -122,6 +131,19 @@ export class BatchingProof {
     } finally {
       this.isLearning = false;
     }
+  }
+
+  /** True where no request of so many rows has been seen to get the same cut as whole. */
+  isLargestCut(rows: number): boolean {
+    return this.verdict === 'proved' && rows > this.largestCut;
+  }
+
+  /** A request has run cut, and whole: what it gets whole is right. */
+  async compareCut(rows: Rows, cut: Rows, whole: Rows): Promise<void> {
+    const specimen = { rows, alone: whole };
+    const found = await differenceOf(specimen, cut, rows.count, this.session, this.random);
+    if (found?.isConclusive) this.refute(describeDifference(found));
+    else this.largestCut = Math.max(this.largestCut, rows.count);
   }
 
   private groupOf({ dims }: Rows): Specimen[] {
@@ -141,7 +163,10 @@ export class BatchingProof {
         group.map(({ rows }) => rows),
       );
     } catch (error) {
-      return this.refute(`it cannot run requests together: ${(error as Error).message}`);
+      group.length = 0;
+      if (++this.failures >= FAILURES_TO_REFUTE)
+        this.refute(`it cannot run requests together: ${(error as Error).message}`);
+      return;
     }
     const doubts = new Doubts();
     const size = countOf(together);
@@ -150,6 +175,7 @@ export class BatchingProof {
       if (doubts.areTooMany(found)) return this.refute(describeDifference(found));
     }
     if (group.length < SPECIMENS) return;
+    this.lessons++;
     const [first, ...others] = group.splice(0) as [Specimen, ...Specimen[]];
     if (!others.some((other) => doDiffer(first, other))) return; // all alike: others may tell more
     this.verdict = 'proved';
@@ -196,4 +222,8 @@ export class BatchingProof {
     const inCompany = { ...company, first: company.first + place, count: 1 };
     return differenceOf(specimen, inCompany, countOf(parts), this.session, this.random);
   }
+}
+
+function elementsOf({ dims, count }: Rows): number {
+  return dims.reduce((sum, own) => sum + count * elementCount(own), 0);
 }

@@ -28,6 +28,17 @@ const HIDDEN_MIXING = writeOnnx({
   ],
 });
 
+/** Gives the first 64 rows of a request. */
+const FIRST_ROWS = writeOnnx({
+  inputs: [{ name: 'x', datatype: 'INT64', shape: ['n', 1] }],
+  outputs: [{ name: 'y', datatype: 'INT64', shape: ['n', 1] }],
+  weights: [
+    { name: 'start', datatype: 'INT64', dims: [1], data: BigInt64Array.of(0n) },
+    { name: 'end', datatype: 'INT64', dims: [1], data: BigInt64Array.of(64n) },
+  ],
+  nodes: [{ op: 'Slice', inputs: ['x', 'start', 'end', 'start'], outputs: ['y'] }],
+});
+
 const rows = (...numbers: number[]): Rows => ({
   tensors: [BigInt64Array.from(numbers, BigInt)],
   dims: [[1]],
@@ -48,9 +59,9 @@ describe('InferenceService', () => {
     rmSync(folder, { recursive: true });
   });
 
-  async function serve(config: object = {}): Promise<void> {
+  async function serve(config: object = {}, model = HIDDEN_MIXING): Promise<void> {
     mkdirSync(join(folder, 'm'));
-    writeFileSync(join(folder, 'm', 'model.onnx'), HIDDEN_MIXING);
+    writeFileSync(join(folder, 'm', 'model.onnx'), model);
     writeFileSync(join(folder, 'm', 'model.json'), JSON.stringify(config));
     const settings = readSettings({ BATCH_MAX_SIZE: '8', INFERENCE_THREADS: '0' });
     const repository = ModelRepository.open(folder);
@@ -98,6 +109,15 @@ describe('InferenceService', () => {
       }
     },
   );
+
+  it('holds a request of more rows than any before, which was cut, against the same run whole', async () => {
+    await serve({}, FIRST_ROWS);
+    const numbers = Array.from({ length: 65 }, (_, index) => index);
+    expect(await infer(...numbers.slice(0, 30))).toEqual(numbers.slice(0, 30));
+    expect(service.model('m').sharesRuns).toBe(true);
+    expect(await infer(...numbers)).toEqual(numbers.slice(0, 64));
+    expect(service.model('m').sharesRuns).toBe(false);
+  });
 
   it('cuts and shares nothing where model.json says `batching: "off"`', async () => {
     await serve({ batching: 'off' });

@@ -114,7 +114,7 @@ export class InferenceService {
     try {
       const outputs = await Promise.all(parts.map((part) => model.infer(part, deadline)));
       const haveShared = outputs.every(({ isWhole }) => !isWhole);
-      if (model.sharesRuns && haveShared) return together(outputs, model);
+      if (model.sharesRuns && haveShared) return await model.holdAgainstWhole(rows, together(outputs, model));
     } catch (error) {
       if (model.sharesRuns) throw error;
     }

@@ -110,7 +110,7 @@ export class Outage implements OnApplicationBootstrap, OnModuleDestroy {
       );
       await this.pause(trouble);
     } else {
-      this.logger.error(`model '${model}': ${what}; requests to other models go on`);
+      this.logger.error(`model '${model}': ${what}${this.total ? '' : '; requests to other models go on'}`);
       await this.watch(trouble);
       this.end(trouble);
     }

@@ -2,7 +2,9 @@ import { deadlineExceeded } from '../deadline/deadline.js';
 import { ModelConfig } from '../models/model-config.js';
 import { MeasuredModel } from '../models/capacity.js';
 import { LoadedModel } from '../models/model.host.js';
+import { runAlone } from '../models/batch.js';
 import { ModelFile } from '../models/model.repository.js';
+import { Session } from '../models/session.js';
 import { AnsweringModel } from '../protocol/answer.encoder.js';
 import { ModelSignature, Rows } from '../protocol/rows.js';
 import { isFixed } from '../protocol/tensor.js';
@@ -30,6 +32,7 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
   readonly maxBatchSize: number;
   readonly batchMs: number | undefined;
   readonly threads: number;
+  private readonly session: Session;
   private readonly proof: BatchingProof;
   private readonly blame: Blame;
   private readonly runner: BatchRunner;
@@ -45,6 +48,7 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
     listener: ModelListener,
   ) {
     ({ name: this.name, version: this.version, config: this.config } = file);
+    this.session = session;
     this.signature = session.signature;
     ({ maxBatchSize: this.maxBatchSize, batchMs: this.batchMs } = profile);
     this.threads = threads;
@@ -113,6 +117,19 @@ export class ServedModel implements AnsweringModel, PreprocessModel, MeasuredMod
   /** True where it works now on an input that it has taken before, or none is known. */
   works(): Promise<boolean> {
     return this.blame.modelWorks();
+  }
+
+  /**
+   * A request of more rows than any before it has run cut: it runs whole as well, as some models work on a few rows only.
+   *
+   * @param cut what it got
+   * @returns the outputs to answer with: those that it gets whole, where it ran so
+   */
+  async holdAgainstWhole(rows: Rows, cut: Rows): Promise<Rows> {
+    if (!this.proof.isLargestCut(rows.count)) return cut;
+    const whole = await runAlone(this.session, rows);
+    await this.proof.compareCut(rows, cut, whole);
+    return whole;
   }
 
   /**

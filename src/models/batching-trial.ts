@@ -1,6 +1,6 @@
 import { Rows } from '../protocol/rows.js';
 import { countOf, NotRowsError, runAlone, runTogether } from './batch.js';
-import { Guess, guessesFor, MadeKind, madeRow, seededRandom } from './made-inputs.js';
+import { Guess, guessesFor, hasWholeNumbers, MadeKind, madeRow, seededRandom } from './made-inputs.js';
 import { Difference, differenceOf, doDiffer, Specimen } from './row-difference.js';
 import { Session } from './session.js';
 
@@ -104,7 +104,8 @@ async function specimensOf(
   if (specimens.length === 0) return { failure: lastFailure ?? '' };
   if (!signature.mayBatch) return { specimens, isSlow };
   specimens.length = 0;
-  for (const kind of isSlow ? COMPARED_SLOW : COMPARED) await add(kind);
+  const kinds = isSlow ? COMPARED_SLOW : COMPARED;
+  for (const kind of hasWholeNumbers(signature.inputs) ? [...kinds, 'ids' as const] : kinds) await add(kind);
   return { specimens, isSlow, lastFailure };
 }
 
@@ -114,8 +115,10 @@ async function companyFinding(
   guess: Guess,
   random: () => number,
 ): Promise<BatchingFinding> {
+  const uneven = await singleRowProblem(session, specimens);
+  if (uneven !== undefined) return { verdict: 'refuted', reason: uneven };
   const loud: Rows[] = [];
-  for (const kind of LOUD) {
+  for (const kind of hasWholeNumbers(session.signature.inputs) ? [...LOUD, 'ids' as const] : LOUD) {
     const rows = madeRow(session.signature, kind, guess, random);
     if (await works(() => runAlone(session, rows))) loud.push(rows);
   }
@@ -133,6 +136,22 @@ async function companyFinding(
   return isTelling
     ? { verdict: 'proved' }
     : { verdict: 'open', reason: 'it gave the same answer to all inputs that were made up for it' };
+}
+
+/** @returns why a row that runs alone tells nothing: its outputs are no row, or others each time */
+async function singleRowProblem(
+  session: Session,
+  specimens: readonly Specimen[],
+): Promise<string | undefined> {
+  const { outputs } = session.signature;
+  for (const { alone } of specimens) {
+    const index = alone.dims.findIndex(([rows]) => rows !== 1);
+    if (index >= 0) return new NotRowsError(outputs[index]?.name ?? '', alone.dims[index]?.[0], 1).message;
+  }
+  const [first] = specimens;
+  if (!first || !doDiffer(first, { rows: first.rows, alone: await runAlone(session, first.rows) }))
+    return undefined;
+  return 'it gives other answers to the same input each time';
 }
 
 /** @returns why the rows cannot be run together; undefined where each gets the answer that it got alone */

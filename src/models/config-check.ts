@@ -27,6 +27,7 @@ function labelProblems(
     ];
   const row = rowShape(scores, hasOpenRows);
   const classes = elementCount(row.filter((dim) => typeof dim === 'number'));
+  if (row.at(-1) === labels.length) return []; // of each step or place: then the answers have none
   const fits = isFixed(row) ? labels.length === classes : labels.length % classes === 0;
   return fits
     ? []

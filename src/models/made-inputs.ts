@@ -3,9 +3,9 @@ import { allocate, Datatype, elementCount, TensorData, TensorSpec } from '../pro
 
 /**
  * What made numbers are like. Floating-point ones are 0, within ±1, within ±0.01, from 0 to 255, or within ±10⁶; whole ones are
- * small whatever the kind, as an id beyond a vocabulary fails, and a size that is large takes memory.
+ * the two smallest, as an id beyond a vocabulary fails, and a size that is large takes memory; but for `ids`, below 50.
  */
-export type MadeKind = 'zeros' | 'small' | 'faint' | 'wide' | 'huge';
+export type MadeKind = 'zeros' | 'small' | 'faint' | 'wide' | 'huge' | 'ids';
 
 /** What a model's file leaves to guess. */
 export interface Guess {
@@ -22,8 +22,10 @@ const RANGES: Readonly<Record<MadeKind, readonly [least: number, span: number]>>
   faint: [-0.01, 0.02],
   wide: [0, 255],
   huge: [-1e6, 2e6],
+  ids: [-1, 2],
 };
 const WORDS = ['a', 'good', '7', 'day', 'to be or not to be', 'naïve', '2.5', 'x'];
+const MAX_ID = 49;
 /** Pictures have so many channels: the second of four dimensions. */
 const CHANNELS = 3;
 
@@ -33,11 +35,16 @@ const CHANNELS = 3;
  */
 export function guessesFor({ inputs, mayBatch }: ModelSignature): Guess[] {
   const isOpen = inputs.some(({ shape }) => shape.slice(1).some((dim) => typeof dim === 'string'));
-  const hasIntegers = inputs.some(({ datatype }) => /INT/.test(datatype));
+  const hasIntegers = hasWholeNumbers(inputs);
   const leasts = mayBatch ? (hasIntegers ? [0, 1] : [0]) : [1];
   return (isOpen ? OPEN_SIZES : OPEN_SIZES.slice(0, 1)).flatMap((openSize) =>
     leasts.map((leastInteger) => ({ openSize, leastInteger })),
   );
+}
+
+/** True where some input is of whole numbers, which may be ids. */
+export function hasWholeNumbers(inputs: ModelSignature['inputs']): boolean {
+  return inputs.some(({ datatype }) => /INT/.test(datatype));
 }
 
 /** One request made up for a model: one row, or whole tensors where its inputs are not rows. */
@@ -88,7 +95,7 @@ function filled(
     if (datatype === 'FP32' || datatype === 'FP64') return least + random() * span;
     if (datatype === 'BOOL') return kind !== 'zeros' && random() < 0.5 ? 1 : 0;
     const isByte = datatype === 'UINT8' || datatype === 'INT8';
-    const more = kind === 'zeros' ? 0 : Math.round(random());
+    const more = Math.round(random() * (kind === 'zeros' ? 0 : kind === 'ids' ? MAX_ID - leastInteger : 1));
     const whole = isByte && span > 2 ? Math.floor(random() * 128) : leastInteger + more;
     return datatype === 'INT64' || datatype === 'UINT64' ? BigInt(whole) : whole;
   };
