@@ -67,6 +67,12 @@ describe('a round trip', () => {
     expect(queues.settled).toEqual(['ack']);
   });
 
+  it('shows the way alone where the probe comes back too early: a policy may have a shorter TTL', async () => {
+    const queues = new Queues(1);
+    expect(await verdict(queues, 500)).toBe('way');
+    expect(queues.settled).toEqual(['ack']);
+  });
+
   it('is made at once, for the way alone, where the delay is long', async () => {
     const queues = new Queues(1);
     expect(await verdict(queues, 60_000)).toBe('way');
