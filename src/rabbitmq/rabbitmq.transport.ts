@@ -21,7 +21,7 @@ import { Pause } from './pause.js';
 import { putAside } from './put-aside.js';
 import { isProbe } from './round-trip.js';
 import { ensureTopology } from './topology.js';
-import { vhostOf } from './vhost.js';
+import { vhostOf } from './broker-url.js';
 
 /** `connecting`: not consuming now, on the way to it; `paused`: on purpose; the others are what they say. */
 export type TransportState = 'connecting' | 'consuming' | 'paused' | 'draining' | 'closed';
