@@ -3,7 +3,7 @@ import { inTime } from './broker.connection.js';
 
 /** The `type` of a message that shows whether a retry queue sends messages back. Every worker acknowledges it unread. */
 const PROBE_TYPE = 'onnxmq.probe';
-const PROBE_BODY = Buffer.from(
+export const PROBE_BODY = Buffer.from(
   'An onnxmq worker sent this to see whether it comes back. It asks for nothing.',
 );
 
@@ -27,8 +27,9 @@ interface Way {
   readonly delayMs: number;
 }
 
-export function isProbe({ properties }: Pick<GetMessage, 'properties'>): boolean {
-  return properties.type === PROBE_TYPE;
+/** Also told by its body: a request of that `type` is still a request. */
+export function isProbe({ properties, content }: Pick<GetMessage, 'properties' | 'content'>): boolean {
+  return properties.type === PROBE_TYPE && content.equals(PROBE_BODY);
 }
 
 /**
