@@ -48,12 +48,13 @@ try {
 
 function explain(error: unknown): StartupError {
   if (error instanceof StartupError) return error;
-  const { code, message, stack } = error as NodeJS.ErrnoException & { port?: number };
+  const { code, syscall, message, stack } = error as NodeJS.ErrnoException & { port?: number };
   if (code === 'EADDRINUSE')
     return new StartupError(
       `HTTP_PORT: ${message.replace(/^.*address already in use /, '')} is already in use; choose another`,
     );
-  if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+  // Not by EACCES alone, which a file that cannot be read has as well.
+  if (syscall === 'listen' || syscall === 'getaddrinfo')
     return new StartupError(`HTTP_HOST and HTTP_PORT: cannot listen there (${message})`);
   return new StartupError(stack ?? message);
 }

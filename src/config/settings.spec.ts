@@ -139,7 +139,7 @@ describe('readSettings', () => {
     afterAll(() => {
       rmSync(folder, { recursive: true });
     });
-    const fileOf = (content: string) => {
+    const fileOf = (content: string | Buffer) => {
       const path = join(folder, 'value');
       writeFileSync(path, content);
       return path;
@@ -161,6 +161,13 @@ describe('readSettings', () => {
       const path = join(folder, 'missing');
       expect(problemsOf({ HTTP_PORT_FILE: path })).toEqual([
         `HTTP_PORT_FILE: cannot read "${path}" (ENOENT)`,
+      ]);
+    });
+
+    it('refuses a file that is not UTF-8: no broker would take such a password', () => {
+      const path = fileOf(Buffer.from('amqp://worker:p\xe4ss@broker', 'latin1'));
+      expect(problemsOf({ RABBITMQ_URL_FILE: path })).toEqual([
+        `RABBITMQ_URL_FILE: cannot read "${path}" (it is not UTF-8)`,
       ]);
     });
 

@@ -166,6 +166,9 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   return settings;
 }
 
+/** Reads over a byte order mark. Refuses other bytes, as a password with them would be refused for ever. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 function rawValue(
   name: string,
   { mayBeEmpty }: SettingSpec<unknown>,
@@ -179,16 +182,16 @@ function rawValue(
     return undefined;
   }
   try {
-    const value = readFileSync(file, 'utf8').trim(); // a byte order mark counts as white space
+    const value = UTF8.decode(readFileSync(file)).trim();
     if (value === '' && !mayBeEmpty)
       problems.push(
         `${name}_FILE: ${JSON.stringify(file)} is empty; write the value into it, or unset ${name}_FILE for the default`,
       );
     return value;
   } catch (error) {
-    problems.push(
-      `${name}_FILE: cannot read ${JSON.stringify(file)} (${(error as NodeJS.ErrnoException).code})`,
-    );
+    const { code } = error as NodeJS.ErrnoException;
+    const reason = code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8' : code;
+    problems.push(`${name}_FILE: cannot read ${JSON.stringify(file)} (${reason})`);
     return undefined;
   }
 }

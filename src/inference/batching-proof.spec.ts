@@ -143,13 +143,15 @@ describe('the proof that requests may share a run', () => {
       expect(told.events).toEqual(["refuted: output 'x' has 1 rows for 2"]);
     });
 
-    it('is refuted where requests cannot run together', async () => {
+    it('is refuted where requests cannot run together, twice: once may be for want of memory', async () => {
       const told = new Told();
       const single = new Model((numbers) => {
         if (numbers.length > 1) throw new Error('reshape');
         return numbers;
       });
-      await learnFrom(single, [row(1), row(2)], told);
+      const proof = await learnFrom(single, [row(1), row(2), row(3)], told);
+      expect(told.events).toEqual([]);
+      await proof.learn(row(4), await runAlone(single, row(4)));
       expect(told.events).toEqual(['refuted: it cannot run requests together: reshape']);
     });
 

@@ -56,13 +56,17 @@ function elementProblems(
     );
 }
 
-/** Other dimensions of as many elements say that the list was meant for them, such as the channels of `[N, 3, H, W]`. */
+/**
+ * Other dimensions of as many elements say that the list was meant for them, such as the channels of `[N, 3, H, W]`. Along
+ * the width of an image no list repeats.
+ */
 function fitsLastDimension(count: number, input: TensorSpec, hasOpenRows: boolean): boolean {
   const last = rowShape(input, hasOpenRows).at(-1);
   if (last === undefined) return false; // a row is one element
   if (last === count) return true;
-  if (input.shape.length >= 3 && input.shape.includes(count)) return false;
-  return typeof last === 'string' || last % count === 0;
+  const rank = input.shape.length;
+  if (rank >= 3 && input.shape.includes(count)) return false;
+  return typeof last === 'string' || (rank < 4 && last % count === 0);
 }
 
 function rowShape({ shape }: TensorSpec, hasOpenRows: boolean): TensorSpec['shape'] {

@@ -1,5 +1,5 @@
-import { readdirSync, statSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { readdirSync, Stats, statSync } from 'node:fs';
+import { basename, join, relative, sep } from 'node:path';
 
 /** Where a model lies in `MODELS_DIR`. */
 export interface FoundModel {
@@ -10,6 +10,8 @@ export interface FoundModel {
 }
 
 const MODEL_FILE = 'model.onnx';
+const CONFIG_FILE = 'model.json';
+const LEADS_NOWHERE = 'it cannot be opened, or is a link that leads nowhere';
 const VERSION = /^[1-9]\d*$/;
 /** Levels of a model's folder in which it looks for model files that are in the wrong place. */
 const MAX_DEPTH = 3;
@@ -33,7 +35,7 @@ export function findModels(root: string): { models: FoundModel[]; passedOver: st
       passedOver.push(
         `${quote(path)} is not served: a model has a folder of its own; move it to ${own}/${MODEL_FILE}`,
       );
-    }
+    } else if (!statOf(path)) passedOver.push(`${quote(path)} is not served: ${LEADS_NOWHERE}`);
   }
   return { models, passedOver };
 }
@@ -41,7 +43,8 @@ export function findModels(root: string): { models: FoundModel[]; passedOver: st
 function findModel(folder: string, passedOver: string[]): Omit<FoundModel, 'name'> | undefined {
   const entries = visibleIn(folder, passedOver);
   if (!entries) return undefined;
-  const versions = entries.filter((name) => VERSION.test(name) && isFolder(join(folder, name)));
+  const numbered = entries.filter((name) => VERSION.test(name));
+  const versions = numbered.filter((name) => isFolder(join(folder, name)));
   const served = versions.filter((version) => isFile(join(folder, version, MODEL_FILE)));
   const [latest] = served.toSorted((a, b) => (BigInt(a) < BigInt(b) ? 1 : -1));
   const plain = join(folder, MODEL_FILE);
@@ -59,10 +62,18 @@ function findModel(folder: string, passedOver: string[]): Omit<FoundModel, 'name
   for (const version of versions)
     if (!models.some((path) => path.startsWith(join(folder, version) + sep)))
       passedOver.push(`${quote(join(folder, version))} is not served: it holds no ${MODEL_FILE}`);
+  for (const name of numbered)
+    if (!versions.includes(name))
+      passedOver.push(
+        `${quote(join(folder, name))} is not served: it is no folder, or a link that leads nowhere`,
+      );
+  for (const path of files)
+    if (basename(path).toLowerCase() === CONFIG_FILE && path !== join(folder, CONFIG_FILE))
+      passedOver.push(`${quote(path)} is not read: it lies at <name>/${CONFIG_FILE}; move it there`);
 
   if (latest) return { version: latest, path: join(folder, latest, MODEL_FILE) };
   if (isFile(plain)) return { version: '1', path: plain };
-  if (entries.length === 0 || (models.length === 0 && entries.includes('model.json')))
+  if (entries.length === 0 || (models.length === 0 && entries.includes(CONFIG_FILE)))
     passedOver.push(`${quote(folder)} is not served: it holds no ${MODEL_FILE}`);
   return undefined;
 }
@@ -78,7 +89,7 @@ function whyNotServed(folder: string, path: string): string {
       `a version is a whole number from 1 without leading zeros; rename the folder ${quote(version)}`,
     );
   if (file !== MODEL_FILE) reasons.push(`the file must be called ${MODEL_FILE}; rename it`);
-  if (reasons.length === 0) reasons.push('it is no file, or a link that leads nowhere');
+  if (reasons.length === 0) reasons.push('it is no file, cannot be opened, or is a link that leads nowhere');
   return `${quote(path)} is not served: ${reasons.join(', and ')}`;
 }
 
@@ -109,13 +120,24 @@ function isModelFile(path: string): boolean {
   return path.toLowerCase().endsWith('.onnx');
 }
 
-/** Also by way of a link, as Kubernetes mounts volumes. */
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+export function isFolder(path: string): boolean {
+  return statOf(path)?.isDirectory() ?? false;
 }
 
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  return statOf(path)?.isFile() ?? false;
+}
+
+/**
+ * Of what a link leads to, as Kubernetes mounts volumes. Undefined also for a link that leads to itself, and in a folder that
+ * this user may not enter: one such entry must not keep the others from being served.
+ */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function quote(path: string): string {

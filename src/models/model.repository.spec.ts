@@ -109,13 +109,40 @@ describe('ModelRepository', () => {
       ]);
     });
 
+    it('is said of a folder and of a version that is a link to nothing or to itself, or no folder', () => {
+      symlinkSync('nowhere', join(folder, 'gone'));
+      symlinkSync('loop', join(folder, 'loop'));
+      put('good/4');
+      symlinkSync('../nowhere', join(folder, 'good/2'));
+      symlinkSync('3', join(folder, 'good/3'));
+      expect(passedOver()).toEqual([
+        '"gone" is not served: it cannot be opened, or is a link that leads nowhere',
+        ...[2, 3, 4].map(
+          (version) => `"good/${version}" is not served: it is no folder, or a link that leads nowhere`,
+        ),
+        '"loop" is not served: it cannot be opened, or is a link that leads nowhere',
+      ]);
+    });
+
+    it('is said of a model.json that is called otherwise, or lies with a version', () => {
+      put('good/Model.json', '{}');
+      put('good/1/model.onnx');
+      put('good/1/model.json', '{}');
+      const place = 'it lies at <name>/model.json; move it there';
+      expect(passedOver().filter((line) => line.includes('json'))).toEqual([
+        `"good/1/model.json" is not read: ${place}`,
+        `"good/Model.json" is not read: ${place}`,
+      ]);
+    });
+
     it('is said of a model file that is a folder or a link to nothing', () => {
       mkdirSync(join(folder, 'foo/model.onnx'), { recursive: true });
       mkdirSync(join(folder, 'bar'));
       symlinkSync('nowhere', join(folder, 'bar/model.onnx'));
       expect(passedOver()).toEqual(
         ['bar', 'foo'].map(
-          (name) => `"${name}/model.onnx" is not served: it is no file, or a link that leads nowhere`,
+          (name) =>
+            `"${name}/model.onnx" is not served: it is no file, cannot be opened, or is a link that leads nowhere`,
         ),
       );
     });
@@ -175,6 +202,20 @@ describe('ModelRepository', () => {
       });
     });
 
+    it.each([
+      ['a link that leads nowhere', () => symlinkSync('nowhere', join(folder, 'm/model.json'))],
+      [
+        'not UTF-8',
+        () => writeFileSync(join(folder, 'm/model.json'), Buffer.from('{"labels":["\xe9"]}', 'latin1')),
+      ],
+    ])('is refused when it is %s', (_, make) => {
+      put('m/model.onnx');
+      make();
+      expect(problemsOf()).toEqual([
+        expect.stringContaining(`${join(folder, 'm/model.json')}: not readable as JSON`),
+      ]);
+    });
+
     it('is refused when it is not JSON, with its path', () => {
       put('m/model.onnx');
       put('m/model.json', '{"labels": [');
@@ -200,6 +241,12 @@ describe('ModelRepository', () => {
   describe('the folder', () => {
     it('is named when it does not exist', () => {
       const path = join(folder, 'missing');
+      expect(problemsOf(undefined, path)).toEqual([`MODELS_DIR: there is no folder "${path}"`]);
+    });
+
+    it('is named when it is a link to itself', () => {
+      const path = join(folder, 'loop');
+      symlinkSync(path, path);
       expect(problemsOf(undefined, path)).toEqual([`MODELS_DIR: there is no folder "${path}"`]);
     });
 

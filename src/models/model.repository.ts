@@ -1,9 +1,9 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT_CONFIG, StartupError } from '../config/startup-error.js';
 import { InferenceError } from '../inference/inference.errors.js';
 import { ModelConfig, modelConfigSchema } from './model-config.js';
-import { findModels, FoundModel } from './model-folders.js';
+import { findModels, FoundModel, isFolder } from './model-folders.js';
 
 /** A model as it lies on disk, before it is loaded. */
 export interface ModelFile extends FoundModel {
@@ -26,7 +26,7 @@ export class ModelRepository {
    * @throws StartupError when the folder, a `model.json` or the default model is wrong, one line for each problem
    */
   static open(folder: string, defaultModel?: string): ModelRepository {
-    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    if (!isFolder(folder))
       throw new StartupError(`MODELS_DIR: there is no folder ${JSON.stringify(folder)}`, EXIT_CONFIG);
     const { models: found, passedOver } = findModels(folder);
     const problems: string[] = [];
@@ -67,10 +67,14 @@ export class ModelRepository {
   }
 }
 
+/** Reads over a byte order mark, and refuses bytes that are no UTF-8. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 function readConfig(path: string, problems: string[]): ModelConfig {
   let json: unknown = {};
   try {
-    if (existsSync(path)) json = JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''));
+    // `lstat`: a link that leads nowhere is no missing file, and without its preprocessing answers would be wrong.
+    if (lstatSync(path, { throwIfNoEntry: false })) json = JSON.parse(UTF8.decode(readFileSync(path)));
   } catch (error) {
     problems.push(`${path}: not readable as JSON (${(error as Error).message})`);
   }

@@ -3,6 +3,7 @@ import { ManualDelays } from '../../test/support/manual-delays.js';
 import { oneRow } from '../../test/support/rows.js';
 import { readSettings } from '../config/settings.js';
 import { modelConfigSchema } from '../models/model-config.js';
+import { InferenceRequest, SPENT } from '../protocol/inference-request.js';
 import { PreprocessService } from './preprocess.service.js';
 import { PreprocessModel } from './preprocessor.js';
 
@@ -49,6 +50,14 @@ describe('PreprocessService', () => {
     const refused = service().prepare(row([1, 2, 3]), modelWith({ ioDelayMs: 50 }));
     await expect(refused).rejects.toMatchObject({ code: 'SHAPE_MISMATCH' });
     expect(delays.running).toBe(0);
+  });
+
+  it('holds neither the numbers nor the JSON of the request while it waits', async () => {
+    const request: InferenceRequest = { ...row([1, 2]), json: Buffer.from('{"data":[1,2]}') };
+    const prepared = service().prepare(request, modelWith({ ioDelayMs: 50 }));
+    expect(request).toEqual({ input: SPENT });
+    await delays.end();
+    await prepared;
   });
 
   it('waits for many requests at the same time', async () => {

@@ -27,6 +27,7 @@ export class PreprocessService extends Preprocessor {
       return Promise.reject(error);
     }
     request.input = SPENT;
+    request.json = undefined; // of a compressed body, nothing else holds it
     const { preprocess } = model.config;
     const ioDelayMs = this.settings.PREPROCESS_IO_DELAY_MS ?? preprocess.ioDelayMs;
     if (ioDelayMs === 0) return Promise.resolve(transformed(rows, preprocess));

@@ -51,7 +51,7 @@ describe('transform', () => {
     expect(tensors.map((tensor) => [...tensor])).toEqual([[3], [1n], [1], ['1'], [3]]);
   });
 
-  it.each([[[3, 4, 4]], [[3, 2, 6]], [[2, 4]]])(
+  it.each([[[3, 4, 4]], [[3, 2, 6]], [[4, 2, 6]], [[3, 6]], [[2, 4]]])(
     'refuses a list of three for rows of shape %j, whose last dimension it does not fit',
     (dims) => {
       const tensor = new Float32Array(dims.reduce((product, dim) => product * dim));

@@ -11,16 +11,17 @@ type PerElement = number | readonly number[] | undefined;
  * @throws InferenceError SHAPE_MISMATCH where a list does not fit the dimensions that the model left open
  */
 export function transform(
-  { tensors, dims, first, count }: Rows,
+  { tensors, dims, first, count, isWhole }: Rows,
   { scale, mean, std }: ModelConfig['preprocess'],
 ): void {
   if (scale === undefined && mean === undefined && std === undefined) return;
   for (const [index, tensor] of tensors.entries()) {
     if (!isFloat(tensor)) continue;
     const rowDims = dims[index] as readonly number[];
-    checkList(scale, rowDims);
-    checkList(mean, rowDims);
-    checkList(std, rowDims);
+    const rank = isWhole ? rowDims.length : rowDims.length + 1;
+    checkList(scale, rowDims, rank);
+    checkList(mean, rowDims, rank);
+    checkList(std, rowDims, rank);
     const width = elementCount(rowDims);
     for (let row = first; row < first + count; row++)
       for (let i = 0, place = row * width; i < width; i++, place++)
@@ -28,13 +29,13 @@ export function transform(
   }
 }
 
-/** The model's own dimensions are checked at start, by `checkConfig`. */
-function checkList(values: PerElement, dims: readonly number[]): void {
+/** The same rule as `checkConfig` has at start, for the dimensions that the model leaves open. */
+function checkList(values: PerElement, dims: readonly number[], rank: number): void {
   if (typeof values !== 'object') return;
   const { length } = values;
   const last = dims.at(-1) ?? 1;
   if (length === 1 || dims.length < 2 || last === length) return;
-  const isMeantForOthers = dims.length >= 3 && dims.includes(length);
+  const isMeantForOthers = rank >= 4 || (rank === 3 && dims.includes(length));
   if (last % length !== 0 || isMeantForOthers)
     throw new InferenceError(
       'SHAPE_MISMATCH',

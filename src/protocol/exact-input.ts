@@ -17,7 +17,7 @@ const TOKEN = new RegExp(String.raw`"|\\.|${LONG_INTEGER}`, 'g');
  */
 export function exactInput({ input, json }: InferenceRequest): InferenceRequest['input'] | undefined {
   const text = json ? textOf(json) : '';
-  if (!HAS_LONG_INTEGER.test(text)) return undefined;
+  if (!hasLongInteger(text)) return undefined;
   const { body } = openPacket(JSON.parse(quoteLongIntegers(text)));
   if (input.form === 'row') return { form: 'row', data: body['data'] };
   const exact = body['inputs'] as readonly JsonObject[];
@@ -27,6 +27,11 @@ export function exactInput({ input, json }: InferenceRequest): InferenceRequest[
       isJson64Bit(tensor) ? { ...tensor, data: exact[index]?.['data'] } : tensor,
     ),
   };
+}
+
+/** Whether JSON.parse may round an integer of a text. */
+export function hasLongInteger(json: string): boolean {
+  return HAS_LONG_INTEGER.test(json);
 }
 
 function isJson64Bit({ datatype, data }: RequestTensor): boolean {

@@ -9,8 +9,11 @@ export interface InferenceRequest {
    * rows: requests wait for their I/O by the thousand, and need not hold their numbers twice.
    */
   input: NamedTensors | ShorthandRow;
-  /** The JSON that it was decoded from, in which integers have the digits that JSON.parse rounds off. */
-  readonly json?: Buffer;
+  /**
+   * The JSON that it was decoded from, in which integers have the digits that JSON.parse rounds off. Undefined once it has
+   * become rows: it may be a thousand times as long as the compressed body.
+   */
+  json?: Buffer;
   /** Names of the outputs asked for; none means all. */
   readonly outputs?: readonly string[];
   /** Those of them whose elements are to come as bytes; none means all as JSON. */

@@ -29,6 +29,7 @@ it.each([
   ['amqp://broker/', '/'],
   ['amqp://broker/%2F', '/'],
   ['amqp://broker/%2Fa%20%C3%A9', '/a é'],
+  ['amqp://broker/a/b?heartbeat=5', 'a/b'],
 ])('the virtual host of %s is %s', (url, vhost) => {
   expect(vhostOf(url)).toBe(vhost);
 });

@@ -15,7 +15,7 @@ export function userOf(url: string): string {
   return credentialsOf(url)?.username ?? 'guest';
 }
 
-/** The virtual host of a URL, as amqplib reads it. */
+/** The virtual host of an AMQP URL, as amqplib reads it: `/` where the URL names none. */
 export function vhostOf(url: string): string {
   return unescape(new URL(url).pathname.slice(1)) || '/';
 }

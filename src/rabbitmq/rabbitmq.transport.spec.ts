@@ -11,6 +11,7 @@ import { StartupError } from '../config/startup-error.js';
 import { ConfirmedPublisher } from './confirmed.publisher.js';
 import { Delivery } from './delivery.js';
 import { RabbitMqTransport } from './rabbitmq.transport.js';
+import { PROBE_BODY } from './round-trip.js';
 import { WaitingForRoom } from './waiting-for-room.js';
 
 describe('ServerRMQ, as RabbitMqTransport relies on it', () => {
@@ -123,7 +124,7 @@ describe('RabbitMqTransport', () => {
 
   it('acknowledges a probe, and hands it to nobody', async () => {
     const channel = await consume();
-    channel.send(consumeMessage({}, { type: 'onnxmq.probe' }));
+    channel.send(consumeMessage(PROBE_BODY, { type: 'onnxmq.probe' }));
     await jest.advanceTimersByTimeAsync(0);
     expect(channel.settling.settlements).toEqual(['ack 1']);
     expect(delivered).toEqual([]);

@@ -7,6 +7,7 @@ import { Settings } from '../config/settings.js';
 import { Capacity } from '../models/capacity.js';
 import { INFER_PATTERN } from '../protocol/request.decoder.js';
 import { Backoff } from './backoff.js';
+import { vhostOf } from './broker-url.js';
 import { closeInTime, openBrokerConnection, renewConnection } from './broker.connection.js';
 import { Caution } from './caution.js';
 import { ChannelWriter } from './channel.writer.js';
@@ -21,7 +22,6 @@ import { Pause } from './pause.js';
 import { putAside } from './put-aside.js';
 import { isProbe } from './round-trip.js';
 import { ensureTopology } from './topology.js';
-import { vhostOf } from './vhost.js';
 import { WaitingForRoom } from './waiting-for-room.js';
 
 /** With which RabbitMQ closes the channel where the queue has a single active consumer; the text differs by version. */

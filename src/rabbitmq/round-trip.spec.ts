@@ -3,8 +3,11 @@ import type { ChannelModel, Options } from 'amqplib';
 import { isProbe, tryRoundTrip } from './round-trip.js';
 
 interface Message {
+  readonly content: Buffer;
   readonly properties: { readonly type?: string };
 }
+
+const REQUEST: Message = { content: Buffer.from('{"data":[1]}'), properties: {} };
 
 /** Two queues of a broker: what is published to the retry queue comes to the request queue after `delayMs`. */
 class Queues {
@@ -26,10 +29,10 @@ class Queues {
         if (queue === 'jobs.retry') return { messageCount: this.waiting, consumerCount: 0 };
         return { messageCount: this.requests.length, consumerCount: this.consumers };
       },
-      sendToQueue: (_queue: string, _body: Buffer, options: Options.Publish) => {
+      sendToQueue: (_queue: string, content: Buffer, options: Options.Publish) => {
         this.published.push(options);
         if (this.delayMs < Infinity)
-          setTimeout(() => this.requests.push({ properties: options }), this.delayMs);
+          setTimeout(() => this.requests.push({ content, properties: options }), this.delayMs);
       },
       waitForConfirms: async () => {},
       get: async () => this.requests.shift() ?? false,
@@ -67,6 +70,12 @@ describe('a round trip', () => {
     expect(queues.settled).toEqual(['ack']);
   });
 
+  it('shows the way alone where the probe comes back too early: a policy may have a shorter TTL', async () => {
+    const queues = new Queues(1);
+    expect(await verdict(queues, 500)).toBe('way');
+    expect(queues.settled).toEqual(['ack']);
+  });
+
   it('is made at once, for the way alone, where the delay is long', async () => {
     const queues = new Queues(1);
     expect(await verdict(queues, 60_000)).toBe('way');
@@ -84,7 +93,7 @@ describe('a round trip', () => {
   });
 
   it.each<[string, (queues: Queues) => void]>([
-    ['requests are waiting', (queues) => queues.requests.push({ properties: {} })],
+    ['requests are waiting', (queues) => queues.requests.push(REQUEST)],
     ['somebody consumes', (queues) => (queues.consumers = 1)],
     ['other messages wait in the retry queue', (queues) => (queues.waiting = 1)],
     ['the user may not see so', (queues) => (queues.isForbidden = true)],
@@ -103,12 +112,13 @@ describe('a round trip', () => {
 
   it('gives a request back that comes instead', async () => {
     const queues = new Queues();
-    setTimeout(() => queues.requests.push({ properties: {} }), 200);
+    setTimeout(() => queues.requests.push(REQUEST), 200);
     expect(await verdict(queues, 500)).toBe('unknown');
     expect(queues.settled).toEqual(['nack']);
   });
 
   it('knows its probe from a request', () => {
-    expect(isProbe({ properties: { type: 'digits' } as never })).toBe(false);
+    expect(isProbe({ ...REQUEST, properties: { type: 'digits' } as never })).toBe(false);
+    expect(isProbe({ ...REQUEST, properties: { type: 'onnxmq.probe' } as never })).toBe(false);
   });
 });

@@ -3,7 +3,7 @@ import { inTime } from './broker.connection.js';
 
 /** The `type` of a message that shows whether a retry queue sends messages back. Every worker acknowledges it unread. */
 const PROBE_TYPE = 'onnxmq.probe';
-const PROBE_BODY = Buffer.from(
+export const PROBE_BODY = Buffer.from(
   'An onnxmq worker sent this to see whether it comes back. It asks for nothing.',
 );
 
@@ -14,8 +14,10 @@ const PATIENCE_MS = 5_000;
 const GRACE_MS = 1_000;
 const CLOSE_TIMEOUT_MS = 1_500;
 const POLL_MS = 20;
+/** By so much timers may be early. */
+const CLOCK_MS = 10;
 
-/** `full`: after the delay and where it should; `way`: where it should; `lost`: too late or never; `unknown`: nobody can tell. */
+/** `full`: after the delay and where it should; `way`: where it should, but too early or by its own TTL; `lost`: too late or never; `unknown`: nobody can tell. */
 export type RoundTrip = 'full' | 'way' | 'lost' | 'unknown';
 
 /** From a retry queue back to the request queue. */
@@ -25,8 +27,9 @@ interface Way {
   readonly delayMs: number;
 }
 
-export function isProbe({ properties }: Pick<GetMessage, 'properties'>): boolean {
-  return properties.type === PROBE_TYPE;
+/** Also told by its body: a request of that `type` is still a request. */
+export function isProbe({ properties, content }: Pick<GetMessage, 'properties' | 'content'>): boolean {
+  return properties.type === PROBE_TYPE && content.equals(PROBE_BODY);
 }
 
 /**
@@ -54,16 +57,17 @@ async function sendProbe(channel: ConfirmChannel, { requests, retry, delayMs }: 
   const latestMs = PATIENCE_MS + (isFull ? delayMs : 0);
   // Where the queue has no TTL, the probe leaves by its own, and is then too late.
   const expiration = isFull ? latestMs + GRACE_MS : 1;
+  const sentAt = performance.now();
   channel.sendToQueue(retry, PROBE_BODY, { type: PROBE_TYPE, contentType: 'text/plain', expiration });
   await channel.waitForConfirms();
-  const sentAt = performance.now();
   for (;;) {
     const elapsedMs = performance.now() - sentAt;
     const length = await lengthWhileUnused(channel, requests);
     if (length === undefined) return 'unknown';
     if (length > 0) {
       if (!(await takeProbe(channel, requests))) return 'unknown';
-      return elapsedMs > latestMs ? 'lost' : isFull ? 'full' : 'way';
+      if (elapsedMs > latestMs) return 'lost';
+      return isFull && elapsedMs >= delayMs - CLOCK_MS ? 'full' : 'way'; // a policy may have a shorter TTL
     }
     if (elapsedMs > latestMs + 2 * GRACE_MS) return 'lost';
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));

@@ -31,6 +31,11 @@ describe('a letter in full', () => {
     expect(text(Buffer.from('{"data": [1\u001b[2J'))).toMatch(/\{"data": \[1 \[2J$/);
   });
 
+  it('shows all digits of integers beyond 2^53', () => {
+    const body = '{"data":[9007199254740993,-9223372036854775808]}';
+    expect(text(Buffer.from(body))).toContain(body);
+  });
+
   it('cuts the body, and says by how much', () => {
     expect(text(Buffer.from('x'.repeat(100)), {}, 10)).toMatch(/\nx{10}…\n\(90 bytes more;/);
   });

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { ConsumeMessage } from 'amqplib';
+import { hasLongInteger } from '../../protocol/exact-input.js';
 import { printable } from './letter-table.js';
 
 /** All of a letter, for a person: its properties, its headers, and its body as far as it may be shown. */
@@ -42,7 +43,9 @@ function bodyText(content: Buffer, maxBytes: number): string {
   return hidden > 0 ? `${text}…\n(${hidden} bytes more; --max-bytes shows more, --raw all)` : text;
 }
 
+/** A text with integers that JSON.parse would round is left as it is. */
 function pretty(text: string): string {
+  if (hasLongInteger(text)) return text;
   try {
     const spread = JSON.stringify(JSON.parse(text), undefined, 2);
     return spread.replace(SPREAD_NUMBERS, (_, numbers: string) => `[${numbers.replace(/\n\s*/g, ' ')}]`);

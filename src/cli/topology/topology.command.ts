@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { maskCredentials } from '../../config/settings.js';
 import { queuesOf } from '../../rabbitmq/topology.js';
-import { vhostOf } from '../../rabbitmq/vhost.js';
+import { vhostOf } from '../../rabbitmq/broker-url.js';
 import { settingsWith } from '../flags.js';
 import { definitions, importCommands } from './definitions.js';
 import { permissionsOf } from './permissions.js';
