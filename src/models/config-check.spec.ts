@@ -26,6 +26,7 @@ describe('labels', () => {
     [10, ['N', 10], true],
     [10, ['N', 10, 1, 1], true],
     [10, ['N', 'classes'], true],
+    [9, ['N', 128, 9], true],
     [10, [1, 10], false],
     [10, ['N', 10], false],
     [1, ['N'], true],
