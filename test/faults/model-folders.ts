@@ -29,7 +29,7 @@ export const MODEL_FOLDERS: readonly ModelFolder[] = [
     refusal: NOT_SERVED,
   },
   { oddity: 'a model of noise', fill: writing('model.onnx', () => Buffer.alloc(40_000, 'noise')), refusal: NOT_SERVED },
-  { oddity: 'a folder as model', fill: (folder) => mkdirSync(join(folder, 'model.onnx')), refusal: NOT_SERVED },
+  { oddity: 'a folder as model', fill: (folder) => mkdirSync(join(folder, 'model.onnx')), refusal: NO_MODEL },
   { oddity: 'a link to nothing', fill: linking(join(DIGITS, 'none.onnx')), refusal: NO_MODEL },
   { oddity: 'a link to the model', fill: linking(DIGITS_FILE) },
   {
