@@ -184,6 +184,25 @@ describe('encodeResult', () => {
       });
     });
 
+    it.each([
+      [
+        [2, 3],
+        [0, 0.5, 0.25, 2, 1, 0],
+        ['dog', 'cat'],
+      ],
+      [[3], [0, 0.5, 0.25], ['dog']],
+      [[1, 1, 3], [0, 0.5, 0.25], ['dog']],
+    ])('are those of the rows of a whole output of shape %j', (dims, scores, label) => {
+      const whole = { tensors: [Float32Array.from(scores)], dims: [dims], first: 0, count: 1, isWhole: true };
+      expect(parsed({}, modelOf({ labels }), whole)).toMatchObject({ parameters: { label } });
+    });
+
+    it.each([[[2, 2]], [[4]], [[0, 3]]])('are left out of a whole output of shape %j', (dims) => {
+      const data = new Float32Array(dims.reduce((product, dim) => product * dim, 1));
+      const whole = { tensors: [data], dims: [dims], first: 0, count: 1, isWhole: true };
+      expect(parsed({}, modelOf({ labels }), whole)).not.toHaveProperty('parameters');
+    });
+
     it('are left out where the scores are not one for each label', () => {
       const answer = parsed({}, modelOf({ labels: ['only'] }), oneRow(Float32Array.of(1, 2, 3)));
       expect(answer).not.toHaveProperty('parameters');

@@ -143,7 +143,10 @@ function openEnvelope({ id }: NestPacket, key: 'response' | 'err'): void {
 function writeLabels({ labels, scores }: FixedParts, rows: Rows): void {
   if (!labels || scores < 0) return;
   const width = labels.length;
-  const [first, end] = scoredRows(rows, scores, width);
+  const dims = rows.dims[scores] as readonly number[];
+  const first = rows.isWhole ? 0 : rows.first;
+  const end =
+    first + (rows.isWhole ? scoredRows(dims, width) : elementCount(dims) === width ? rows.count : 0);
   if (end === first) return;
   const data = rows.tensors[scores] as Float32Array | Float64Array;
   for (let row = first; row < end; row++) if (bestOf(data, row, width) < 0) return;
@@ -162,20 +165,11 @@ function writeLabels({ labels, scores }: FixedParts, rows: Rows): void {
   writer.raw(']}');
 }
 
-/** Which rows of an output have one score for each label: from the first to before the second; none where they do not fit. */
-function scoredRows(
-  { dims, first, count, isWhole }: Rows,
-  output: number,
-  labels: number,
-): readonly [number, number] {
-  const [rows = 1, ...rowDims] = dims[output] as readonly number[];
-  if (!isWhole)
-    return elementCount(dims[output] as readonly number[]) === labels ? [first, first + count] : NO_ROWS;
-  if (elementCount(rowDims) === labels) return [0, rows];
-  return rows === labels && rowDims.length === 0 ? [0, 1] : NO_ROWS;
+/** How many rows of a whole output have one score for each label: those of its first dimension, or it is one itself; else 0. */
+function scoredRows(dims: readonly number[], labels: number): number {
+  if (dims.length === 1) return dims[0] === labels ? 1 : 0;
+  return elementCount(dims.slice(1)) === labels ? (dims[0] ?? 0) : 0;
 }
-
-const NO_ROWS = [0, 0] as const;
 
 /** Where in the tensor the largest score of a row of `width` is; -1 where there is none: all are NaN. */
 function bestOf(data: Float32Array | Float64Array, row: number, width: number): number {
