@@ -140,7 +140,7 @@ describe('the proof that requests may share a run', () => {
     it('is refuted by a request whose outputs are not its rows', async () => {
       const told = new Told();
       await learnFrom(new Model((numbers) => numbers.filter((one) => one > 0)), [rows(1, -1)], told);
-      expect(told.events).toEqual(["refuted: output 'x' has 1 rows for 2"]);
+      expect(told.events).toEqual(["refuted: output 'x' has 1 rows for a batch of 2"]);
     });
 
     it('is refuted where requests cannot run together, twice: once may be for want of memory', async () => {

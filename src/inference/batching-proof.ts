@@ -1,26 +1,16 @@
-import { countOf, joined, runAlone, runTogether } from '../models/batch.js';
-import { BatchingFinding, describeDifference, Doubts } from '../models/batching-trial.js';
-import { Difference, differenceOf, doDiffer, Specimen } from '../models/row-difference.js';
+import { countOf, joined, runAlone } from '../models/batch.js';
+import { BatchingFinding } from '../models/batching-trial.js';
+import { describeDifference } from '../models/doubts.js';
+import { Difference, differenceOf } from '../models/row-difference.js';
 import { Session } from '../models/session.js';
 import { Rows } from '../protocol/rows.js';
-import { elementCount } from '../protocol/tensor.js';
+import { RealTrial } from './real-trial.js';
 
 /** So many of the first shared runs are checked, whatever that costs, and so many rows of each. */
 const FIRST_CHECKS = 4;
 const FIRST_LOOKS = 8;
 /** From then on, checks may take this share of the time that shared runs take. */
 const CHECK_SHARE = 0.005;
-/** So many requests of the same dimensions prove a model on which made inputs fail: run in twos, fours, and all together. */
-const SPECIMENS = 8;
-/** Larger requests are not kept for that. */
-const MAX_SPECIMEN_ROWS = 8;
-const MAX_SPECIMEN_ELEMENTS = 250_000;
-/** So often they are run together without telling anything, and no more. */
-const MAX_LESSONS = 20;
-/** One may be for want of memory. */
-const FAILURES_TO_REFUTE = 2;
-/** Dimensions of which specimens are kept. */
-const MAX_GROUPS = 4;
 /** Further rows that are looked at where one alone proves nothing. */
 const SECOND_LOOKS = 8;
 
@@ -40,13 +30,9 @@ export class BatchingProof {
   private ranMs = 0;
   private checkedMs = 0;
   private checks = 0;
-  private isLearning = false;
-  private lessons = 0;
-  private failures = 0;
   /** Rows of the largest request that got the same cut as whole. */
   private largestCut = 0;
-  /** By their dimensions, oldest first. */
-  private readonly specimens = new Map<string, Specimen[]>();
+  private readonly trial: RealTrial;
 
   /** @param random from 0 to below 1 */
   constructor(
@@ -56,6 +42,7 @@ export class BatchingProof {
     private readonly random: () => number = Math.random,
   ) {
     this.verdict = finding.verdict;
+    this.trial = new RealTrial(session, random);
   }
 
   /** True while requests may share a run. */
@@ -67,7 +54,7 @@ export class BatchingProof {
   refute(reason: string): void {
     if (this.verdict === 'refuted') return;
     this.verdict = 'refuted';
-    this.specimens.clear();
+    this.trial.end();
     this.listener.onRefuted(reason);
   }
 
@@ -111,26 +98,18 @@ export class BatchingProof {
     }
   }
 
-  /** A request has run alone: while nothing is known, it is kept, and run again with others of the same dimensions. */
+  /** A request has run alone: while nothing is known, it may tell. */
   async learn(rows: Rows, alone: Rows): Promise<void> {
-    if (this.verdict !== 'open' || this.isLearning || rows.isWhole) return;
-    const { inputs, outputs } = this.session.signature;
-    if (this.lessons >= MAX_LESSONS || rows.count > MAX_SPECIMEN_ROWS) return;
-    if (elementsOf(rows) + elementsOf(alone) > MAX_SPECIMEN_ELEMENTS) return;
-    const uneven = alone.dims.findIndex((dims) => dims[0] !== rows.count);
-    if (uneven >= 0) {
-      const [first] = alone.dims[uneven] ?? [];
-      return this.refute(`output '${outputs[uneven]?.name}' has ${first ?? 'no'} rows for ${rows.count}`);
-    }
-    const group = this.groupOf(rows);
-    group.push({ rows: joined([rows], inputs), alone });
-    if (group.length < 2 || (group.length & (group.length - 1)) !== 0) return;
-    this.isLearning = true;
-    try {
-      await this.tryTogether(group);
-    } finally {
-      this.isLearning = false;
-    }
+    if (this.verdict !== 'open') return;
+    const finding = await this.trial.learn(rows, alone);
+    if (finding?.verdict === 'refuted') this.refute(finding.reason);
+    if (finding?.verdict === 'proved') this.prove();
+  }
+
+  private prove(): void {
+    this.verdict = 'proved';
+    this.trial.end();
+    this.listener.onProved();
   }
 
   /** True where no request of so many rows has been seen to get the same cut as whole. */
@@ -144,43 +123,6 @@ export class BatchingProof {
     const found = await differenceOf(specimen, cut, rows.count, this.session, this.random);
     if (found?.isConclusive) this.refute(describeDifference(found));
     else this.largestCut = Math.max(this.largestCut, rows.count);
-  }
-
-  private groupOf({ dims }: Rows): Specimen[] {
-    const key = dims.join(';');
-    const group = this.specimens.get(key) ?? [];
-    this.specimens.delete(key);
-    this.specimens.set(key, group);
-    if (this.specimens.size > MAX_GROUPS) this.specimens.delete([...this.specimens.keys()][0] ?? key);
-    return group;
-  }
-
-  private async tryTogether(group: Specimen[]): Promise<void> {
-    let together: Rows[];
-    try {
-      together = await runTogether(
-        this.session,
-        group.map(({ rows }) => rows),
-      );
-    } catch (error) {
-      group.length = 0;
-      if (++this.failures >= FAILURES_TO_REFUTE)
-        this.refute(`it cannot run requests together: ${(error as Error).message}`);
-      return;
-    }
-    const doubts = new Doubts();
-    const size = countOf(together);
-    for (const [index, specimen] of group.entries()) {
-      const found = await differenceOf(specimen, together[index] as Rows, size, this.session, this.random);
-      if (doubts.areTooMany(found)) return this.refute(describeDifference(found));
-    }
-    if (group.length < SPECIMENS) return;
-    this.lessons++;
-    const [first, ...others] = group.splice(0) as [Specimen, ...Specimen[]];
-    if (!others.some((other) => doDiffer(first, other))) return; // all alike: others may tell more
-    this.verdict = 'proved';
-    this.specimens.clear();
-    this.listener.onProved();
   }
 
   /** Looks at more rows where one alone proves nothing: rounding does not change the answers of most. */
@@ -222,8 +164,4 @@ export class BatchingProof {
     const inCompany = { ...company, first: company.first + place, count: 1 };
     return differenceOf(specimen, inCompany, countOf(parts), this.session, this.random);
   }
-}
-
-function elementsOf({ dims, count }: Rows): number {
-  return dims.reduce((sum, own) => sum + count * elementCount(own), 0);
 }

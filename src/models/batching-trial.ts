@@ -1,7 +1,8 @@
 import { Rows } from '../protocol/rows.js';
 import { countOf, NotRowsError, runAlone, runTogether } from './batch.js';
 import { Guess, guessesFor, hasWholeNumbers, MadeKind, madeRow, seededRandom } from './made-inputs.js';
-import { Difference, differenceOf, doDiffer, Specimen } from './row-difference.js';
+import { describeDifference, Doubts } from './doubts.js';
+import { differenceOf, doDiffer, Specimen } from './row-difference.js';
 import { Session } from './session.js';
 
 /** What is known of whether a model's requests may share a run, and how. */
@@ -34,10 +35,6 @@ const LOUD: readonly MadeKind[] = ['huge', 'wide'];
 const SLOW_ROW_MS = 50;
 /** Of rows that are put together, where there is time for it. */
 const LARGE_COMPANY = 24;
-/** So many inconclusive differences are always borne … */
-const LEAST_DOUBTS = 2;
-/** … and this share of what was compared. */
-const DOUBTFUL_SHARE = 0.2;
 
 /**
  * Finds out by made inputs whether a model's rows can share a run: each is run alone, then with others in several orders, beside
@@ -177,25 +174,6 @@ async function mixing(
     if (doubts.areTooMany(found)) return describeDifference(found);
   }
   return undefined;
-}
-
-/** Counts differences that prove nothing one by one. */
-export class Doubts {
-  private looks = 0;
-  private inconclusive = 0;
-
-  /** @returns true where this difference, or so many of them, prove that rows see each other */
-  areTooMany(found: Difference | undefined): found is Difference {
-    this.looks++;
-    if (!found) return false;
-    return found.isConclusive || ++this.inconclusive > Math.max(LEAST_DOUBTS, this.looks * DOUBTFUL_SHARE);
-  }
-}
-
-/** In words, for the log. */
-export function describeDifference({ output, by }: { readonly output: string; readonly by: number }): string {
-  const much = Number.isFinite(by) ? `by ${Number(by.toPrecision(3))}` : 'altogether';
-  return `output '${output}' of the same rows differs ${much} beside others`;
 }
 
 async function works(run: () => Promise<unknown>): Promise<boolean> {
