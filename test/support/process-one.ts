@@ -20,6 +20,21 @@ export async function childOf(unsharePid: number): Promise<number> {
   }
 }
 
+/** The bit of SIGTERM in the masks of `/proc/<pid>/status`. */
+const SIGTERM_BIT = 1n << 14n;
+
+/**
+ * Resolves when a process has a handler for SIGTERM, as Node has for its own sake from its first milliseconds on. What comes to
+ * process 1 before, the kernel drops, and no program can do anything about it.
+ */
+export async function handlesSignals(pid: number): Promise<void> {
+  for (;;) {
+    const [, caught = '0'] = /^SigCgt:\s*(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    if ((BigInt(`0x${caught}`) & SIGTERM_BIT) !== 0n) return;
+    await nextTurn();
+  }
+}
+
 /** Sends a signal to a process, which may have ended already. */
 export function signal(pid: number, name: NodeJS.Signals): void {
   try {
